@@ -1,0 +1,1 @@
+"""The client library: requests to any node, outcomes that admit what is not known."""

@@ -1,0 +1,137 @@
+"""Ask peers, and collect their answers in the order of arrival.
+
+Every call ends exactly once: with the peer's answer, with silence after the peer time-out, or with the certainty that
+it was never sent. This file knows calls and their time-outs. It does not know what is asked, nor what follows from an
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from node.core.conversations import Inbox, Timers
+from node.core.detector import Detector
+from node.core.messages import PeerAnswer, PeerMessage, PeerRequest
+
+
+class Answer(NamedTuple):
+    """How a call ended. Without a `message` the peer was silent; `sent` is False when it never heard the question."""
+
+    peer: str
+    call: int
+    message: PeerAnswer | None
+    sent: bool = True
+
+
+class Port(Protocol):
+    """What calls need of their node."""
+
+    def send(self, peer: str, message: PeerMessage) -> None:
+        """Send a message to a peer."""
+
+    def suspect(self, peer: str) -> None:
+        """Treat the peer as down until it answers."""
+
+
+@dataclass
+class _Pending:
+    peer: str
+    calls: Calls
+    timer: int
+
+
+@dataclass
+class Switchboard:
+    """All calls of one node that have not ended, by number.
+
+    Numbers start at a random place in every life of the node, so that a late answer to its former self fits no call.
+    """
+
+    port: Port
+    timers: Timers
+    detector: Detector
+    peer_timeout_ns: int
+    next_call: int
+    _pending: dict[int, _Pending] = field(default_factory=dict)
+
+    def open(self, time_ns: int) -> Calls:
+        """A set of calls that share a deadline."""
+        return Calls(self, time_ns)
+
+    def ask(self, calls: Calls, peer: str, request: Callable[[int], PeerRequest], patience_ns: int | None) -> int:
+        """Send a request under a new number."""
+        call, self.next_call = self.next_call, self.next_call + 1
+        timer = self.timers.after(patience_ns or self.peer_timeout_ns, lambda: self._silent(call))
+        self._pending[call] = _Pending(peer, calls, timer)
+        self.port.send(peer, request(call))
+        return call
+
+    def answered(self, peer: str, message: PeerAnswer) -> None:
+        """An answer arrived; one that comes after its time-out still proves that the peer is up."""
+        self.detector.heard(peer)
+        pending = self._pending.get(message.call)
+        if pending is not None and pending.peer == peer:
+            del self._pending[message.call]
+            self.timers.cancel(pending.timer)
+            pending.calls.ended(Answer(peer, message.call, message))
+
+    def unsent(self, peer: str, call: int) -> None:
+        """A request certainly did not reach its peer."""
+        pending = self._pending.pop(call, None)
+        if pending is not None:
+            self.timers.cancel(pending.timer)
+            self.port.suspect(peer)
+            pending.calls.ended(Answer(peer, call, None, sent=False))
+
+    def _silent(self, call: int) -> None:
+        pending = self._pending.pop(call)
+        self.port.suspect(pending.peer)
+        pending.calls.ended(Answer(pending.peer, call, None))
+
+
+class Calls:
+    """The calls of one conversation. `open` counts those without an end."""
+
+    def __init__(self, switchboard: Switchboard, time_ns: int) -> None:
+        self._switchboard = switchboard
+        self._inbox: Inbox[Answer | None] = Inbox()
+        self._deadline = 0
+        self._deadline_ns = 0
+        self.open = 0
+        self.within(time_ns)
+
+    def within(self, time_ns: int) -> None:
+        """Set the deadline anew, from now."""
+        timers = self._switchboard.timers
+        timers.cancel(self._deadline)
+        self._deadline_ns = timers.now_ns + time_ns
+        self._deadline = timers.after(max(1, time_ns), lambda: self._inbox.put(None))
+
+    @property
+    def remaining_ns(self) -> int:
+        """How much time is left until the deadline, for the requests that are sent now."""
+        return self._deadline_ns - self._switchboard.timers.now_ns
+
+    def ask(self, peer: str, request: Callable[[int], PeerRequest], patience_ns: int | None = None) -> int:
+        """Send a request; `patience_ns` overrides the peer time-out. Returns the call's number."""
+        self.open += 1
+        return self._switchboard.ask(self, peer, request, patience_ns)
+
+    async def next(self) -> Answer | None:
+        """The next call to end, or None when the deadline has passed or no call is open."""
+        if not self.open:
+            return None
+        answer = await self._inbox.next()
+        if answer is not None:
+            self.open -= 1
+        return answer
+
+    def ended(self, answer: Answer) -> None:
+        """A call has ended."""
+        self._inbox.put(answer)
+
+    def close(self) -> None:
+        """Nobody will ask for the next answer: forget the deadline."""
+        self._switchboard.timers.cancel(self._deadline)

@@ -1,0 +1,143 @@
+"""Run conversations: each one an `async def` that reads like the paper, driven without asyncio.
+
+A conversation may await three things, and nothing else: `Sleep`, `Durable`, and the next item of an `Inbox`. Each of
+them yields itself to the trampoline below, which resumes the conversation when a fact says so. Nothing runs unless a
+fact came in, so the order of everything is the order of the facts.
+
+This file knows waiting. It does not know what is said, nor to whom.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class _Awaitable:
+    def __await__(self) -> Generator[_Awaitable, None, None]:
+        yield self
+
+
+@dataclass(eq=False)
+class Sleep(_Awaitable):
+    """Wait for so many nanoseconds."""
+
+    duration_ns: int
+
+
+class Durable(_Awaitable):
+    """Wait until everything that has been staged so far is durable."""
+
+
+class Inbox(_Awaitable, Generic[T]):
+    """Items in order of arrival, and the one conversation that waits for them."""
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._wake: Callable[[], None] | None = None
+
+    def put(self, item: T) -> None:
+        """Add an item; the conversation that waits here goes on at once."""
+        self._items.append(item)
+        if self._wake is not None:
+            wake, self._wake = self._wake, None
+            wake()
+
+    async def next(self) -> T:
+        """Take the oldest item, waiting until there is one."""
+        while not self._items:
+            await self
+        return self._items.popleft()
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """Remember whom to resume."""
+        assert self._wake is None, "two conversations wait at one inbox"
+        self._wake = wake
+
+
+class Timers:
+    """Callbacks by the number of their timer; the host only ever sees the numbers.
+
+    `now_ns` is the host's monotonic time at the fact in hand: the only time there is here, and good for differences
+    only.
+    """
+
+    def __init__(self, set_timer: Callable[[int, int], None], cancel_timer: Callable[[int], None]) -> None:
+        self._set = set_timer
+        self._cancel = cancel_timer
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._next = 1
+        self.now_ns = 0
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> int:
+        """Call back once after the delay; returns the timer's number."""
+        timer, self._next = self._next, self._next + 1
+        self._callbacks[timer] = callback
+        self._set(timer, delay_ns)
+        return timer
+
+    def cancel(self, timer: int) -> None:
+        """Forget a timer, unless it has fired already."""
+        if self._callbacks.pop(timer, None) is not None:
+            self._cancel(timer)
+
+    def fired(self, timer: int) -> None:
+        """Run the callback of a timer; one that was cancelled in the meantime does nothing."""
+        callback = self._callbacks.pop(timer, None)
+        if callback is not None:
+            callback()
+
+
+class Kind(Enum):
+    """What a conversation is for: a request ends by itself, a handoff when the target is back, a probe maybe
+    never.
+    """
+
+    REQUEST = "requests"
+    HANDOFF = "handoffs"
+    PROBE = "probes"
+
+
+@dataclass
+class Conversations:
+    """The conversations under way, and how many there are `open` of each kind."""
+
+    timers: Timers
+    when_durable: Callable[[Callable[[], None]], None]
+    open: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
+    _alive: dict[int, tuple[Kind, Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    _begun: int = 0
+
+    def begin(self, kind: Kind, conversation: Coroutine[Any, Any, None]) -> None:
+        """Start a conversation and run it to its first wait."""
+        self._begun += 1
+        self._alive[self._begun] = kind, conversation
+        self.open[kind] += 1
+        self._step(self._begun)
+
+    def _step(self, number: int) -> None:
+        kind, conversation = self._alive[number]
+        try:
+            awaited = conversation.send(None)
+        except StopIteration:
+            del self._alive[number]
+            self.open[kind] -= 1
+            return
+
+        def resume() -> None:
+            self._step(number)
+
+        match awaited:
+            case Inbox():
+                awaited.wake_with(resume)
+            case Sleep(duration_ns):
+                self.timers.after(duration_ns, resume)
+            case Durable():
+                self.when_durable(resume)
+            case _:
+                raise TypeError(f"a conversation may not await {awaited!r}; it awaits Sleep, Durable or an Inbox")

@@ -1,0 +1,55 @@
+"""Answer the debug port: what is under way, and what this node holds.
+
+Reading through here neither coordinates nor repairs, which is what makes convergence judgeable: a quorum read would
+mend what it looks at. Answers are released like all others, after everything they could have read is durable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from node.core.conversations import Kind
+from node.core.messages import DumpPage, DumpQuery, HeldKey, Status, Version
+from node.core.store import Space
+from node.core.versions import Versions
+
+if TYPE_CHECKING:
+    from node.core.node import Node
+
+_SPACES = (Space.DATA, Space.HINTS)
+
+
+def status(node: Node) -> Status:
+    """Count what is under way."""
+    work = {
+        "requests": node.conversations.open[Kind.REQUEST],
+        "hints": sum(len(keys) for keys in node.replica.hints.values()),
+        "staged": node.release.staged - node.release.durable,
+        "held": node.release.held,
+    }
+    suspected = tuple(node.detector.suspected)
+    return Status(node.id, node.replica.incarnation, node.ring.digest, work, suspected, node.release.commits)
+
+
+def dump(node: Node, query: DumpQuery) -> DumpPage:
+    """One page of everything held: first the data, then the hints, each in the order of the store.
+
+    A page's `next` is the number of the space followed by the last name in it.
+    """
+    number, after = (query.after[0], query.after[1:]) if query.after else (0, b"")
+    space = _SPACES[number]
+    page = node.replica.page(space, after, query.limit)
+    held = tuple(_held(node, space, name, versions) for name, versions in page)
+    if len(page) == query.limit:
+        return DumpPage(held, bytes([number]) + page[-1][0])
+    return DumpPage(held, bytes([number + 1]) if number + 1 < len(_SPACES) else b"")
+
+
+def _held(node: Node, space: Space, name: bytes, versions: Versions) -> HeldKey:
+    target, key = None, name
+    if space is Space.HINTS:
+        raw, _, key = name.partition(b"\0")
+        target = raw.decode()
+    primaries = node.ring.preference_list(key)[: node.config.n]
+    alive = tuple(Version(str(sibling.dot), sibling.value) for sibling in versions.siblings)
+    return HeldKey(key, primaries, alive, target)

@@ -1,0 +1,121 @@
+"""The read conversation (Dynamo, 4.5 and 5): ask N, wait for R, reconcile, answer; then repair who was behind.
+
+Any node may coordinate a read. A read has no effect, so one that does not find its quorum has definitely failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from node.core.calls import Answer, Calls
+from node.core.candidates import Assignment
+from node.core.messages import Ack, Fetch, Fetched, Get, Got, Refused, Replicate, Response, Version
+from node.core.quorum import Quorum, Settled
+from node.core.versions import NOTHING, Versions
+
+if TYPE_CHECKING:
+    from node.core.node import Node
+
+
+class _Reading:
+    """Who was asked for a key, and what those who answered hold."""
+
+    def __init__(self, node: Node, key: bytes, calls: Calls, needed: int) -> None:
+        self._node = node
+        self.key = key
+        self.calls = calls
+        self.candidates = node.candidates(key)
+        self.quorum = Quorum(needed)
+        self.held: dict[str, Versions] = {}
+        self._asked: dict[str, Assignment] = {}
+
+    @property
+    def merged(self) -> Versions:
+        """Everything known, reconciled."""
+        known = NOTHING
+        for versions in self.held.values():
+            known = self._node.replica.merged(known, versions)
+        return known
+
+    @property
+    def acks(self) -> tuple[Ack, ...]:
+        """Who answered, and in whose place."""
+        return tuple(Ack(name, self._asked[name].hint_for) for name in self.held)
+
+    def ask(self, assignment: Assignment) -> None:
+        """Ask a node; this node answers itself at once."""
+        self._asked[assignment.node] = assignment
+        if assignment.node == self._node.id:
+            self._take(self._node.id, self._node.replica.versions(self.key))
+        else:
+            self.calls.ask(assignment.node, lambda call: Fetch(call, self.key, self.calls.remaining_ns))
+
+    def heed(self, answer: Answer, *, replace: bool) -> None:
+        """Take an answer; ask another node instead of one that gave none."""
+        if isinstance(answer.message, Fetched):
+            self._take(answer.peer, answer.message.versions)
+        elif replace and (instead := self.candidates.instead_of(self._asked[answer.peer])):
+            self.ask(instead)
+
+    def behind(self, merged: Versions) -> list[str]:
+        """The primaries that answered with less than what is known."""
+        return [name for name in self.candidates.primaries if self.held.get(name, merged) != merged]
+
+    def _take(self, name: str, versions: Versions) -> None:
+        self.held[name] = versions
+        self.quorum.succeed(name)
+
+
+async def get(node: Node, request: Get, respond: Callable[[Response], None]) -> None:
+    """Coordinate one read."""
+    calls = node.calls(request.remaining_ns)
+    reading = _Reading(node, request.key, calls, request.r or node.config.r)
+    for assignment in reading.candidates.first():
+        reading.ask(assignment)
+
+    while reading.quorum.settled(calls.open) is Settled.PENDING:
+        answer = await calls.next()
+        if answer is None:
+            break
+        reading.heed(answer, replace=True)
+
+    if reading.quorum.settled(0) is not Settled.REACHED:
+        respond(_refusal(node, request, reading))
+        calls.close()
+        return
+    respond(_reply(node, request, reading))
+    await _repair(node, reading)
+
+
+async def _repair(node: Node, reading: _Reading) -> None:
+    """Wait a small period for the answers still out, then bring those up to date who are behind (Dynamo, 5)."""
+    calls = reading.calls
+    calls.within(node.config.repair_window_ms * 1_000_000)
+    while (answer := await calls.next()) is not None:
+        reading.heed(answer, replace=False)
+    merged = reading.merged
+    behind = reading.behind(merged)
+    repairs = node.calls(node.peer_timeout_ns * 2)
+    for name in behind:
+        if name == node.id:
+            node.replica.merge(reading.key, merged)
+        else:
+            repairs.ask(name, lambda call: Replicate(call, reading.key, merged, None, node.peer_timeout_ns))
+    while await repairs.next() is not None:
+        pass
+    calls.close()
+    repairs.close()
+
+
+def _reply(node: Node, request: Get, reading: _Reading) -> Got:
+    merged = reading.merged
+    versions = tuple(Version(str(sibling.dot), sibling.value) for sibling in merged.siblings)
+    context = node.seal(request.key, merged.clock)
+    return Got(request.request, versions, context, node.id, reading.acks, node.ring.digest)
+
+
+def _refusal(node: Node, request: Get, reading: _Reading) -> Refused:
+    answered = ", ".join(reading.held) or "nobody"
+    text = f"{len(reading.held)} of R = {reading.quorum.needed} replicas answered {node.id} in time: {answered}"
+    return Refused(request.request, "unavailable", text, definite=True)

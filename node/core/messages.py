@@ -1,0 +1,206 @@
+"""Everything that is said: between nodes, to and from clients, and over the debug port.
+
+Peers answer by the number of the `call`, which is the asking node's own. Requests carry their remaining time, because
+the clocks of two nodes have nothing to do with each other. All messages are immutable. Times are nanoseconds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from node.core.versions import Versions
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Anything that travels in a frame; its class name travels with it."""
+
+
+class Ack(msgspec.Struct, frozen=True, array_like=True):
+    """One replica that answered: as a primary, or as a fallback that holds a hint for another node."""
+
+    node: str
+    hint_for: str | None = None
+    durable: bool = True
+
+
+# --- clients ---------------------------------------------------------------------------------------------------------
+
+
+class Get(Message, frozen=True):
+    """Read all versions of a key. `r` overrides the cluster's R."""
+
+    request: str
+    key: bytes
+    remaining_ns: int
+    r: int | None = None
+
+
+class Put(Message, frozen=True):
+    """Write a version of a key that replaces what the context covers. `w` overrides the cluster's W."""
+
+    request: str
+    key: bytes
+    value: bytes
+    context: bytes
+    remaining_ns: int
+    w: int | None = None
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True):
+    """One sibling as a client sees it: its dot as text, its value."""
+
+    dot: str
+    value: bytes
+
+
+class Got(Message, frozen=True):
+    """The versions that no other known version replaces, one context for all of them, and who answered."""
+
+    request: str
+    versions: tuple[Version, ...]
+    context: bytes
+    coordinator: str
+    acks: tuple[Ack, ...]
+    ring: str
+
+
+class Written(Message, frozen=True):
+    """The put is on W nodes. The context covers its dot and the context given, and nothing else."""
+
+    request: str
+    dot: str
+    context: bytes
+    coordinator: str
+    acks: tuple[Ack, ...]
+    ring: str
+
+
+class Refused(Message, frozen=True):
+    """The request did not succeed. `definite` says that it certainly had, and will have, no effect."""
+
+    request: str
+    code: str
+    text: str
+    definite: bool
+
+
+Request = Get | Put
+Response = Got | Written | Refused
+
+
+# --- peers -----------------------------------------------------------------------------------------------------------
+
+
+class Fetch(Message, frozen=True):
+    """Asks for all versions of a key that the peer holds, also as hints."""
+
+    call: int
+    key: bytes
+    remaining_ns: int
+
+
+class Fetched(Message, frozen=True):
+    """Answers `Fetch`."""
+
+    call: int
+    versions: Versions
+
+
+class Replicate(Message, frozen=True):
+    """Asks to merge these versions durably: as a replica, or as a hint for a node that cannot be reached."""
+
+    call: int
+    key: bytes
+    versions: Versions
+    hint_for: str | None
+    remaining_ns: int
+
+
+class Stored(Message, frozen=True):
+    """Answers `Replicate`: it is durable here."""
+
+    call: int
+
+
+class Forward(Message, frozen=True):
+    """Asks to coordinate a client's put; a forwarded put is never forwarded again."""
+
+    call: int
+    put: Put
+
+
+class Forwarded(Message, frozen=True):
+    """Answers `Forward` with what the client is to be told."""
+
+    call: int
+    response: Written | Refused
+
+
+class Ping(Message, frozen=True):
+    """Asks for an answer and nothing more."""
+
+    call: int
+
+
+class Pong(Message, frozen=True):
+    """Answers `Ping`."""
+
+    call: int
+
+
+class Declined(Message, frozen=True):
+    """Answers any request that this node will not serve, such as one whose time has run out."""
+
+    call: int
+    text: str
+
+
+PeerRequest = Fetch | Replicate | Forward | Ping
+PeerAnswer = Fetched | Stored | Forwarded | Pong | Declined
+PeerMessage = PeerRequest | PeerAnswer
+
+
+# --- the debug port --------------------------------------------------------------------------------------------------
+
+
+class StatusQuery(Message, frozen=True):
+    """Asks what is under way."""
+
+
+class Status(Message, frozen=True):
+    """What is under way in a node; quiet means that every number in `work` is zero."""
+
+    node: str
+    incarnation: str
+    ring: str
+    work: dict[str, int]
+    suspected: tuple[str, ...]
+    commits: int
+    clock_offset_ns: int = 0
+
+
+class DumpQuery(Message, frozen=True):
+    """Asks for a page of what this node holds; `after` is the last page's `next`, at first empty."""
+
+    after: bytes = b""
+    limit: int = 256
+
+
+class HeldKey(msgspec.Struct, frozen=True, array_like=True):
+    """One key on one node: held as a replica, or as a hint for another node."""
+
+    key: bytes
+    primaries: tuple[str, ...]
+    versions: tuple[Version, ...]
+    hint_for: str | None
+
+
+class DumpPage(Message, frozen=True):
+    """A page of a dump; `next` is empty on the last one. Reading it neither coordinates nor repairs."""
+
+    held: tuple[HeldKey, ...]
+    next: bytes
+
+
+DebugRequest = StatusQuery | DumpQuery
+DebugResponse = Status | DumpPage

@@ -1,0 +1,238 @@
+"""A Dynamo node: facts in, commands out.
+
+`handle` is the only way in and its result the only way out, so that a node is the same thing to a simulator, to a
+process and to a test. Which conversation a fact belongs to is decided here; what is said in it is written in the
+conversation's own file. A node has neither time nor chance but what it is given: the time comes with each fact,
+delays are asked of the host, and every random draw comes from the generator handed in at birth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from node.core import contexts, debug
+from node.core.calls import Calls, Switchboard
+from node.core.candidates import Candidates
+from node.core.clocks import Clock
+from node.core.config import ClusterConfig
+from node.core.conversations import Conversations, Kind, Timers
+from node.core.detector import Detector
+from node.core.facts import (
+    CancelTimer,
+    ClientAsked,
+    Command,
+    Committed,
+    DrainAsked,
+    Fact,
+    Leave,
+    PeerSaid,
+    PeerUnreached,
+    Redial,
+    Reply,
+    Send,
+    SetTimer,
+    TimerFired,
+)
+from node.core.gets import get
+from node.core.handoff import hand_off
+from node.core.messages import (
+    Declined,
+    DumpQuery,
+    Fetch,
+    Fetched,
+    Forward,
+    Forwarded,
+    Get,
+    PeerMessage,
+    Ping,
+    Pong,
+    Put,
+    Refused,
+    Replicate,
+    Request,
+    Response,
+    StatusQuery,
+    Stored,
+    Written,
+)
+from node.core.probing import probe
+from node.core.puts import coordinate, put
+from node.core.release import Release
+from node.core.replica import Replica
+from node.core.ring import Ring
+from node.core.store import Store
+
+KEY_BYTES_MAX = 4096
+
+
+class Node:
+    """One node of the cluster; the class attributes are the parts that a variant of it may replace."""
+
+    replica_type = Replica
+    release_type = Release
+
+    def __init__(self, node_id: str, config: ClusterConfig, store: Store, rng: Random) -> None:
+        assert node_id in config.members, f"{node_id} is none of the members"
+        self.id = node_id
+        self.config = config
+        self.ring = Ring(config.members, config.partitions)
+        self.peer_timeout_ns = config.peer_timeout_ms * 1_000_000
+        self._secret = config.secret.encode()
+        self.release = self.release_type()
+        self.replica = self.replica_type(node_id, store, rng, self.release.stage)
+        self.detector = Detector()
+        self.timers = Timers(
+            lambda timer, delay_ns: self.release.put(SetTimer(timer, delay_ns)),
+            lambda timer: self.release.put(CancelTimer(timer)),
+        )
+        self.conversations = Conversations(self.timers, self.release.when_durable)
+        self.switchboard = Switchboard(self, self.timers, self.detector, self.peer_timeout_ns, rng.getrandbits(48))
+        self._handing_off: dict[str, None] = {}
+        self._draining = False
+        self._left = False
+
+    # --- in and out ---
+
+    def start(self, now_ns: int) -> list[Command]:
+        """Open the records; to be called once, before the first fact."""
+        self.timers.now_ns = now_ns
+        self.replica.open()
+        return self._finish()
+
+    def handle(self, fact: Fact, now_ns: int) -> list[Command]:
+        """Take one fact, at the host's monotonic time `now_ns`, and return what is to be done, in order."""
+        self.timers.now_ns = now_ns
+        match fact:
+            case Committed(barrier):
+                self.release.committed(barrier)
+            case _ if self._left:
+                pass
+            case PeerSaid(source, message):
+                self._peer_said(source, message)
+            case TimerFired(timer):
+                self.timers.fired(timer)
+            case ClientAsked(asker, request):
+                self._asked(asker, request)
+            case PeerUnreached(peer, message):
+                if isinstance(message, Fetch | Replicate | Forward | Ping):
+                    self.switchboard.unsent(peer, message.call)
+            case DrainAsked():
+                self._draining = True
+        return self._finish()
+
+    def _finish(self) -> list[Command]:
+        for target in list(self.replica.hints):
+            if target not in self._handing_off:
+                self._handing_off[target] = None
+                self.conversations.begin(Kind.HANDOFF, hand_off(self, target))
+        if self._draining and not self._left and not self.conversations.open[Kind.REQUEST]:
+            self._left = True
+            self.replica.mark_clean()
+            self.release.put(Leave())
+        return self.release.take()
+
+    # --- what others say ---
+
+    def _asked(self, asker: int, request: Request | StatusQuery | DumpQuery) -> None:
+        match request:
+            case StatusQuery():
+                self.release.put(Reply(asker, debug.status(self)))
+            case DumpQuery():
+                self.release.put(Reply(asker, debug.dump(self, request)))
+            case Get() | Put():
+                self._serve(request, lambda response: self.release.put(Reply(asker, response)))
+
+    def _serve(self, request: Request, respond: Callable[[Response], None]) -> None:
+        refusal = self._refusal(request)
+        if refusal is not None:
+            code, text = refusal
+            respond(Refused(request.request, code, text, definite=True))
+        elif isinstance(request, Get):
+            self.conversations.begin(Kind.REQUEST, get(self, request, respond))
+        else:
+            self.conversations.begin(Kind.REQUEST, put(self, request, respond))
+
+    def _refusal(self, request: Request) -> tuple[str, str] | None:
+        """Why a request is not served at all, as a code and a sentence."""
+        if self._draining:
+            return "shutting-down", f"{self.id} is shutting down"
+        if request.remaining_ns <= 0:
+            return "expired", "the request's time had run out before it was begun"
+        if not 0 < len(request.key) <= KEY_BYTES_MAX:
+            return "bad-request", f"the key has {len(request.key)} bytes; it can have 1 to {KEY_BYTES_MAX}"
+        name, quorum = ("r", request.r) if isinstance(request, Get) else ("w", request.w)
+        if quorum is not None and not 1 <= quorum <= self.config.n:
+            return "bad-request", f"{name} is {quorum}; with n = {self.config.n} it can be 1 to {self.config.n}"
+        if isinstance(request, Put) and len(request.value) > self.config.object_bytes_max:
+            most = self.config.object_bytes_max
+            return "too-large", f"the object has {len(request.value)} bytes; this cluster takes up to {most}"
+        return None
+
+    def _peer_said(self, source: str, message: PeerMessage) -> None:
+        match message:
+            case Fetch(call, key, remaining_ns):
+                if not self._expired(source, call, remaining_ns):
+                    self.send(source, Fetched(call, self.replica.versions(key)))
+            case Replicate(call, key, versions, hint_for, remaining_ns):
+                if not self._expired(source, call, remaining_ns):
+                    self.replica.merge(key, versions, hint_for)
+                    self.send(source, Stored(call))
+            case Forward(call, request):
+                self._forwarded(source, call, request)
+            case Ping(call):
+                self.send(source, Pong(call))
+            case _:
+                self.switchboard.answered(source, message)
+
+    def _forwarded(self, source: str, call: int, request: Put) -> None:
+        def respond(response: Written | Refused) -> None:
+            self.send(source, Forwarded(call, response))
+
+        refusal = self._refusal(request)
+        if refusal is not None:
+            code, text = refusal
+            respond(Refused(request.request, code, text, definite=True))
+        else:
+            self.conversations.begin(Kind.REQUEST, coordinate(self, request, respond))
+
+    def _expired(self, source: str, call: int, remaining_ns: int) -> bool:
+        if remaining_ns > 0:
+            return False
+        self.send(source, Declined(call, "the request's time had run out"))
+        return True
+
+    # --- what conversations need ---
+
+    def send(self, peer: str, message: PeerMessage) -> None:
+        """Send a message to a peer."""
+        self.release.put(Send(peer, message))
+
+    def calls(self, time_ns: int) -> Calls:
+        """A set of calls that share a deadline."""
+        return self.switchboard.open(time_ns)
+
+    def candidates(self, key: bytes, coordinator: str | None = None) -> Candidates:
+        """Whom to ask about a key."""
+        return Candidates(self.ring.preference_list(key), self.config.n, self.detector.is_up, coordinator)
+
+    def suspect(self, peer: str) -> None:
+        """Treat a peer as down, and begin to probe it."""
+        if self.detector.missed(peer):
+            self.conversations.begin(Kind.PROBE, probe(self, peer))
+
+    def redial(self, peer: str) -> None:
+        """Have the connection to a peer replaced."""
+        self.release.put(Redial(peer))
+
+    def handed_off(self, target: str) -> None:
+        """All hints for a target have been delivered."""
+        del self._handing_off[target]
+
+    def seal(self, key: bytes, clock: Clock) -> bytes:
+        """Make a context for a client."""
+        return contexts.seal(self._secret, key, clock)
+
+    def unseal(self, key: bytes, context: bytes) -> Clock:
+        """Open a client's context; raises `BadContextError`."""
+        return contexts.unseal(self._secret, key, context)

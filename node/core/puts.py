@@ -1,0 +1,144 @@
+"""The write conversation (Dynamo, 4.5 and 4.6): version, write here, replicate to N, answer at W; and then see it
+through.
+
+A put is coordinated by a node of the key's top N, else by the first that is up. The conversation does not end with
+the answer: it ends when every primary has confirmed, or a live node holds a durable hint for it. That holds for puts
+that failed or timed out too: they may have happened, so they must end up everywhere, or nowhere that they can be
+seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from node.core.calls import Answer
+from node.core.candidates import Assignment
+from node.core.contexts import BadContextError
+from node.core.conversations import Durable
+from node.core.messages import Ack, Forward, Forwarded, Put, Refused, Replicate, Stored, Written
+from node.core.quorum import Quorum, Settled
+
+if TYPE_CHECKING:
+    from node.core.node import Node
+    from node.core.versions import Versions
+
+Respond = Callable[[Written | Refused], None]
+
+
+async def put(node: Node, request: Put, respond: Respond) -> None:
+    """Coordinate the put here if this node may; otherwise let the first of the top N that is up do it (one hop).
+
+    The other one gets less time than there is, so that its answer, also a refusal, still arrives in time here. A put
+    that was sent and not answered may have happened, so nobody else is asked.
+    """
+    tried: dict[str, None] = {}
+    forwarded = replace(request, remaining_ns=request.remaining_ns * 4 // 5)
+    while (coordinator := _coordinator(node, request.key, tried)) != node.id:
+        tried[coordinator] = None
+        calls = node.calls(request.remaining_ns)
+        calls.ask(coordinator, lambda call: Forward(call, forwarded), patience_ns=request.remaining_ns)
+        answer = await calls.next()
+        calls.close()
+        if answer is not None and isinstance(answer.message, Forwarded):
+            respond(answer.message.response)
+            return
+        if answer is None or answer.sent:
+            text = f"{coordinator}, asked by {node.id} to coordinate, did not answer in time"
+            respond(Refused(request.request, "timeout", text, definite=False))
+            return
+    await coordinate(node, request, respond)
+
+
+def _coordinator(node: Node, key: bytes, tried: dict[str, None]) -> str:
+    """This node if it is one of the top N; else the first of the preference list that may be up and was not tried."""
+    preference = node.ring.preference_list(key)
+    if node.id in preference[: node.config.n]:
+        return node.id
+    usable = (name for name in preference if name == node.id or (node.detector.is_up(name) and name not in tried))
+    return next(usable)
+
+
+async def coordinate(node: Node, request: Put, respond: Respond) -> None:
+    """Coordinate one put to its very end."""
+    try:
+        context = node.unseal(request.key, request.context)
+    except BadContextError as error:
+        respond(Refused(request.request, "bad-context", str(error), definite=True))
+        return
+    writing = _Writing(node, request, respond)
+    own, *others = writing.candidates.first()
+    dot, writing.versions = node.replica.write(request.key, context, request.value, own.hint_for)
+    writing.reply = lambda: Written(
+        request.request,
+        str(dot),
+        node.seal(request.key, context.including(dot)),
+        node.id,
+        tuple(writing.acks),
+        node.ring.digest,
+    )
+    writing.confirmed(own)
+    for assignment in others:
+        writing.ask(assignment)
+
+    while writing.homeless and (answer := await writing.calls.next()) is not None:
+        writing.heed(answer)
+    writing.answer(still_open=0)
+    writing.calls.close()
+
+    for primary in writing.homeless:
+        node.replica.merge(request.key, writing.versions, hint_for=primary)
+    await Durable()
+
+
+class _Writing:
+    """Where a version has arrived, and which primaries have neither confirmed nor got a hint: the `homeless`."""
+
+    def __init__(self, node: Node, request: Put, respond: Respond) -> None:
+        self._node = node
+        self._request = request
+        self._respond: Respond | None = respond
+        self._asked: dict[str, Assignment] = {}
+        self.calls = node.calls(request.remaining_ns)
+        self.candidates = node.candidates(request.key, coordinator=node.id)
+        self.quorum = Quorum(request.w or node.config.w)
+        self.homeless = dict.fromkeys(self.candidates.primaries)
+        self.acks: list[Ack] = []
+        self.reply: Callable[[], Written]
+        self.versions: Versions
+
+    def ask(self, assignment: Assignment) -> None:
+        """Send the versions to a primary, or to a node that keeps them for one."""
+        self._asked[assignment.node] = assignment
+        key, versions, remaining_ns = self._request.key, self.versions, self.calls.remaining_ns
+        self.calls.ask(assignment.node, lambda call: Replicate(call, key, versions, assignment.hint_for, remaining_ns))
+
+    def heed(self, answer: Answer) -> None:
+        """Count a confirmation; ask another node instead of one that gave none."""
+        assignment = self._asked[answer.peer]
+        if isinstance(answer.message, Stored):
+            self.confirmed(assignment)
+        elif instead := self.candidates.instead_of(assignment):
+            self.ask(instead)
+        self.answer(self.calls.open)
+
+    def confirmed(self, assignment: Assignment) -> None:
+        """One more node has it durably."""
+        self.acks.append(Ack(assignment.node, assignment.hint_for))
+        self.quorum.succeed(assignment.node)
+        self.homeless.pop(assignment.primary, None)
+
+    def answer(self, still_open: int) -> None:
+        """Answer the client once, as soon as the quorum is settled."""
+        settled = self.quorum.settled(still_open)
+        if self._respond is None or settled is Settled.PENDING:
+            return
+        respond, self._respond = self._respond, None
+        if settled is Settled.REACHED:
+            respond(self.reply())
+        else:
+            holders = ", ".join(ack.node for ack in self.acks)
+            text = f"{len(self.acks)} of W = {self.quorum.needed} replicas confirmed to {self._node.id}: {holders}"
+            respond(Refused(self._request.request, "unavailable", text, definite=False))

@@ -1,0 +1,180 @@
+"""What one node keeps: its own replicas, and hints for nodes that could not be reached.
+
+A hint lies in a space of its own, under the node it is meant for (Dynamo, 4.6). Every change goes through `merge` or
+`write`. This file knows records and where they lie; it does not know who sends them, nor when they become durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from node.core.clocks import Actor, Clock, Dot
+from node.core.store import Space, Store
+from node.core.versions import NOTHING, Versions, merge, write
+
+FORMAT = 1
+"""The version of stored records; a record of another version is refused at the first read."""
+
+_CLEAN = b"clean-shutdown"
+_INCARNATION = b"incarnation"
+_EPOCH = b"epoch"
+_PAGE = 256
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """A key's versions on this node, and the epoch drawn when the record was created."""
+
+    format: int
+    epoch: int
+    versions: Versions
+
+
+class Replica:
+    """The records of one node in a store.
+
+    The incarnation is kept with the data. It is drawn anew at every start that finds no mark of a clean shutdown,
+    also when the disk is empty: what was minted and not committed may have been seen, so its dots must not be minted
+    again.
+    """
+
+    def __init__(self, node: str, store: Store, rng: Random, staged: Callable[[], None]) -> None:
+        self._node = node
+        self._store = store
+        self._staged = staged
+        self._rng = rng
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Record).decode
+        self._epoch = 0
+        self.incarnation = ""
+        self.hints: dict[str, dict[bytes, None]] = {}
+
+    def open(self) -> None:
+        """Read what a start needs: incarnation, epoch counter, and which hints there are."""
+        kept = self._store.get(Space.META, _INCARNATION)
+        clean = self._store.get(Space.META, _CLEAN) is not None
+        self._epoch = int(self._store.get(Space.META, _EPOCH) or b"0")
+        if kept is not None and clean:
+            self.incarnation = kept.decode()
+            self._stage(Space.META, _CLEAN, None)
+        else:
+            self.incarnation = self.new_incarnation()
+            self._stage(Space.META, _INCARNATION, self.incarnation.encode())
+        self.find_hints()
+
+    def new_incarnation(self) -> str:
+        """Draw a name for this life of the disk."""
+        return f"{self._rng.getrandbits(40):010x}"
+
+    def new_epoch(self) -> int:
+        """Draw the next key epoch from the node's counter, which is committed with the record that uses it."""
+        self._epoch += 1
+        self._stage(Space.META, _EPOCH, str(self._epoch).encode())
+        return self._epoch
+
+    def find_hints(self) -> None:
+        """Index the hints that were kept across the restart."""
+        after = b""
+        while page := self._store.scan(Space.HINTS, after, _PAGE):
+            for name, _ in page:
+                target, _, key = name.partition(b"\0")
+                self.hints.setdefault(target.decode(), {})[key] = None
+            after = page[-1][0]
+
+    def mark_clean(self) -> None:
+        """Say that everything minted is committed: the next start may keep the incarnation."""
+        self._stage(Space.META, _CLEAN, b"1")
+
+    def versions(self, key: bytes) -> Versions:
+        """Everything this node knows of a key, as a replica and as a holder of hints."""
+        known = self.replicated(key)
+        for target, keys in self.hints.items():
+            if key in keys:
+                known = self.merged(known, self.hinted(target, key))
+        return known
+
+    def replicated(self, key: bytes) -> Versions:
+        """What this node holds of a key as one of its replicas."""
+        return self._versions_at(Space.DATA, key)
+
+    def hinted(self, target: str, key: bytes) -> Versions:
+        """What this node holds of a key for another node."""
+        return self._versions_at(Space.HINTS, _hint_name(target, key))
+
+    def merged(self, one: Versions, two: Versions) -> Versions:
+        """Unite two sets of versions (Dynamo, 4.4)."""
+        return merge(one, two)
+
+    def merge(self, key: bytes, versions: Versions, hint_for: str | None = None) -> None:
+        """Merge versions into the record; the one primitive at the receiving end, idempotent."""
+        space, name = self._place(key, hint_for)
+        record = self._read(space, name)
+        if record is None:
+            self._save(space, name, Record(FORMAT, self.new_epoch(), versions))
+        else:
+            united = self.merged(record.versions, versions)
+            mine = Actor(self._node, self.incarnation, record.epoch)
+            ahead = versions.clock.last(mine) > record.versions.clock.last(mine)
+            if united != record.versions:
+                epoch = self.new_epoch() if ahead else record.epoch
+                self._save(space, name, Record(FORMAT, epoch, united))
+        self._index(key, hint_for)
+
+    def write(self, key: bytes, context: Clock, value: bytes, hint_for: str | None = None) -> tuple[Dot, Versions]:
+        """Mint a dot and add a version that replaces what the context covers; returns the record's new versions."""
+        space, name = self._place(key, hint_for)
+        record = self._read(space, name) or Record(FORMAT, self.new_epoch(), NOTHING)
+        actor = Actor(self._node, self.incarnation, record.epoch)
+        if context.last(actor) > record.versions.clock.last(actor):
+            actor = Actor(self._node, self.incarnation, self.new_epoch())
+        dot = Dot(actor, record.versions.clock.last(actor) + 1)
+        versions = write(record.versions, context, dot, value)
+        self._save(space, name, Record(FORMAT, actor.epoch, versions))
+        self._index(key, hint_for)
+        return dot, versions
+
+    def forget_hint(self, target: str, key: bytes, delivered: Versions) -> bool:
+        """Delete a hint, unless it has changed since the version that was delivered."""
+        if self.hinted(target, key) != delivered:
+            return False
+        self._stage(Space.HINTS, _hint_name(target, key), None)
+        del self.hints[target][key]
+        if not self.hints[target]:
+            del self.hints[target]
+        return True
+
+    def page(self, space: Space, after: bytes, limit: int) -> list[tuple[bytes, Versions]]:
+        """A page of records, in order of their names in the store."""
+        return [(name, self._decode(raw).versions) for name, raw in self._store.scan(space, after, limit)]
+
+    def _place(self, key: bytes, hint_for: str | None) -> tuple[Space, bytes]:
+        return (Space.DATA, key) if hint_for is None else (Space.HINTS, _hint_name(hint_for, key))
+
+    def _index(self, key: bytes, hint_for: str | None) -> None:
+        if hint_for is not None:
+            self.hints.setdefault(hint_for, {})[key] = None
+
+    def _versions_at(self, space: Space, name: bytes) -> Versions:
+        record = self._read(space, name)
+        return NOTHING if record is None else record.versions
+
+    def _read(self, space: Space, name: bytes) -> Record | None:
+        raw = self._store.get(space, name)
+        if raw is None:
+            return None
+        record = self._decode(raw)
+        assert record.format == FORMAT, f"{name!r} has record format {record.format}; this node reads {FORMAT}"
+        return record
+
+    def _save(self, space: Space, name: bytes, record: Record) -> None:
+        self._stage(space, name, self._encode(record))
+
+    def _stage(self, space: Space, name: bytes, value: bytes | None) -> None:
+        self._staged()
+        self._store.stage(space, name, value)
+
+
+def _hint_name(target: str, key: bytes) -> bytes:
+    return target.encode() + b"\0" + key
