@@ -1,0 +1,83 @@
+"""What a host needs of the place it runs in: a clock, a transport and an engine.
+
+These three are all that differs between one place and another; the host and the node behind it are the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
+from node.core.store import Store
+
+
+class Timer(Protocol):
+    """A callback that has been asked for."""
+
+    def cancel(self) -> None:
+        """Forget it, unless it has run already."""
+
+
+class Clock(Protocol):
+    """Time, as this node sees it."""
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds; good for differences only."""
+
+    def offset_ns(self) -> int:
+        """How far this node's wall clock has been set off, for tests of clocks; 0 when nobody touched it."""
+
+    def after(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
+        """Call back once, at the earliest after the delay; a delay of 0 means after what is ready now."""
+
+
+class Ear(Protocol):
+    """What a transport tells its host."""
+
+    def peer_said(self, source: str, message: PeerMessage) -> None:
+        """A message from another node arrived."""
+
+    def peer_unreached(self, peer: str, message: PeerMessage) -> None:
+        """A message certainly was not delivered."""
+
+    def asked(self, asker: int, request: Request | DebugRequest) -> None:
+        """A request came in; the answer goes to `Transport.reply` under the same number."""
+
+
+class Transport(Protocol):
+    """Messages to and from other nodes and clients."""
+
+    @property
+    def sending(self) -> int:
+        """How many messages wait to leave."""
+
+    def send(self, peer: str, message: PeerMessage) -> None:
+        """Send a message to a peer, dialling it if need be. It may get lost; if it certainly did, the host is
+        told.
+        """
+
+    def reply(self, asker: int, response: Response | DebugResponse) -> None:
+        """Answer whoever asked; one who has gone is no error."""
+
+    def redial(self, peer: str) -> None:
+        """Close the connection to a peer, unless it is being dialled just now; the next message dials anew."""
+
+
+class Engine(Store, Protocol):
+    """A store that can make what was staged durable."""
+
+    def commit(self, done: Callable[[], None]) -> None:
+        """Make all that is staged now durable, all of it or nothing, then call back, perhaps before returning.
+
+        One commit at a time. Raises `EngineError` when it fails; it is never tried again, because after a failed sync
+        nobody can say what is on the disk.
+        """
+
+    def close(self) -> None:
+        """Let go of files; what was not committed is lost."""
+
+
+class EngineError(Exception):
+    """The engine cannot keep its promises; the message names the file and what happened."""
