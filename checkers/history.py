@@ -3,22 +3,24 @@
 On disk a history is JSON Lines, one record a line, appended as things happen, so that a killed run can still be judged.
 This file knows the records and how they are read back. It does not know who wrote them, nor what they prove.
 
-Times (`at`) are integer nanoseconds since the start of the run, virtual or real. Keys and values are text.
+Times (`at`) are integer nanoseconds since the start of the run, virtual or real. Keys and values are text; a long
+value is written as `sha256:…`, and in the same way wherever it stands: asked, returned or held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 FORMAT = 1
 """The version of the records below; a history of another version is refused, never guessed at."""
+
+_HEADLESS = "a history begins with a record of type 'run'"
 
 
 class Outcome(Enum):
@@ -45,7 +47,7 @@ class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag_field="type", tag="run", kw_only=True):
-    """The first record: what this is a history of."""
+    """The first record: what this is a history of. `faults` names every fault that the run was meant to inject."""
 
     format: int = FORMAT
     scenario: str
@@ -57,6 +59,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag_field="type", tag="run", kw_on
     n: int
     r: int
     w: int
+    faults: tuple[str, ...] = ()
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag_field="type", tag="phase", kw_only=True):
@@ -163,11 +166,10 @@ Record = (
 )  # fmt: skip
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """An invocation and its completion. One without completion is of unknown outcome: it may have happened."""
 
     invoked: Invoked
@@ -203,7 +205,19 @@ class History:
     @cached_property
     def run(self) -> RunStarted:
         """What this is a history of."""
-        return next(r for r in self.records if isinstance(r, RunStarted))
+        if not self.records or not isinstance(self.records[0], RunStarted):
+            raise DamagedHistoryError(_HEADLESS)
+        return self.records[0]
+
+    @cached_property
+    def ended(self) -> RunEnded | None:
+        """The last record, or none when the run was killed."""
+        return next((r for r in reversed(self.records) if isinstance(r, RunEnded)), None)
+
+    @cached_property
+    def lasted_ns(self) -> int:
+        """The time of the latest record: how long the run was watched."""
+        return max((r.at for r in self.records if not isinstance(r, RunStarted)), default=0)
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
@@ -237,13 +251,21 @@ class History:
         return tuple(r for r in self.records if isinstance(r, Settled))
 
     @cached_property
+    def _dumps(self) -> dict[str, dict[str, Dumped]]:
+        found: dict[str, dict[str, Dumped]] = {}
+        for record in self.records:
+            if isinstance(record, Dumped):
+                found.setdefault(record.round, {})[record.node] = record
+        return found
+
+    @property
     def rounds(self) -> tuple[str, ...]:
         """The names of the dump rounds, in order."""
-        return tuple(dict.fromkeys(r.round for r in self.records if isinstance(r, Dumped)))
+        return tuple(self._dumps)
 
     def dumps(self, round_name: str) -> dict[str, Dumped]:
-        """One round's dumps by node."""
-        return {r.node: r for r in self.records if isinstance(r, Dumped) and r.round == round_name}
+        """One round's dumps by node; the later one where a node was dumped twice."""
+        return self._dumps.get(round_name, {})
 
     def phase_at(self, at: int) -> str:
         """The phase in force at that time."""
@@ -264,24 +286,48 @@ def read(path: Path) -> History:
     """Read a history file.
 
     A torn last line (the run was killed while writing it) is a warning; damage anywhere else raises
-    `DamagedHistoryError`, as does a file that does not begin with a run record of a known format.
+    `DamagedHistoryError`, as does a file that does not begin with a run record of a known format, or in which an
+    operation is invoked twice, completed twice or completed without having been invoked.
     """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise DamagedHistoryError(f"{path}: {error.strerror or error}") from error
-    torn = lines.pop()
-    records: list[Record] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            records.append(_decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DamagedHistoryError(f"{path}:{number}: not a history record: {error}") from error
+    last = lines.pop()
+    records = [_decoded(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
     warnings: tuple[str, ...] = ()
-    if torn:
-        warnings = (f"{path}:{len(lines) + 1}: the last line is torn and was left out",)
+    if last:
+        try:
+            records.append(_decoder.decode(last))  # whole but for its newline
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            warnings = (f"{path}:{len(lines) + 1}: the last line is torn and was left out",)
     if not records or not isinstance(records[0], RunStarted):
-        raise DamagedHistoryError(f"{path}:1: a history begins with a record of type 'run'")
+        raise DamagedHistoryError(f"{path}:1: {_HEADLESS}")
     if records[0].format != FORMAT:
         raise DamagedHistoryError(f"{path}:1: history format {records[0].format}; this keelhaul reads format {FORMAT}")
+    _refuse_contradictions(records, path)
     return History(records, warnings)
+
+
+def _decoded(line: bytes, where: str) -> Record:
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedHistoryError(f"{where}: not a history record: {error}") from error
+
+
+def _refuse_contradictions(records: Iterable[Record], path: Path) -> None:
+    """Refuse an operation told twice or half: whichever telling a checker picked, it might be the wrong one."""
+    invoked: set[str] = set()
+    completed: set[str] = set()
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, Invoked):
+            if record.op in invoked:
+                raise DamagedHistoryError(f"{path}:{number}: operation {record.op} is invoked twice")
+            invoked.add(record.op)
+        elif isinstance(record, Completed):
+            if record.op not in invoked:
+                raise DamagedHistoryError(f"{path}:{number}: operation {record.op} is completed but was never invoked")
+            if record.op in completed:
+                raise DamagedHistoryError(f"{path}:{number}: operation {record.op} is completed twice")
+            completed.add(record.op)

@@ -40,7 +40,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of one checker about one history.
 
-    `figures` are numbers worth printing whatever the answer is; `findings` may be cut by the checker, `found` never is.
+    `figures` are numbers worth keeping whatever the answer is, and `notes` say the telling ones in words, a sentence
+    each. `findings` may be cut by the checker, `found` never is.
     """
 
     checker: str
@@ -49,6 +50,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     found: int = 0
     figures: dict[str, Any] = msgspec.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Checker(Protocol):
@@ -57,6 +59,9 @@ class Checker(Protocol):
     def check(self, history: History) -> Verdict:
         """Judge the history; say unknown rather than guess."""
 
+
+FINDINGS_MAX = 10
+"""How many findings a checker writes out; the eleventh of a kind teaches nobody anything, and is still counted."""
 
 _WORST_FIRST = (Answer.INVALID, Answer.UNKNOWN, Answer.VALID)
 

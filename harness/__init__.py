@@ -1,0 +1,1 @@
+"""The harness: puts a system, a workload and faults in one room, and lets the checkers decide."""

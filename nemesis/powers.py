@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Protocol
 
 Link = tuple[str, str]
@@ -35,7 +36,11 @@ class Network(Protocol):
         """Every node of the cluster, in order."""
 
     def cut(self, links: Sequence[Link]) -> AbstractAsyncContextManager[Cut]:
-        """Drop everything on these links for as long as the context is open; leaving it heals, also when cancelled."""
+        """Drop everything on these links for as long as the context is open; leaving it heals.
+
+        A cancelled entry leaves nothing cut. A drawn schedule never has one link in two open cuts, so a world may
+        refuse that with a `PowerError`.
+        """
 
 
 class Processes(Protocol):
@@ -61,8 +66,20 @@ class Processes(Protocol):
         """Whether the node's process is there."""
 
 
+Powers = Mapping[type, Any]
+"""What a world grants: each power by its protocol, `{Network: …, Processes: …}`, as a fault names it in `NEEDS`."""
+
+
 class PowerError(Exception):
     """The world could not do what was asked; the message names the node and what happened."""
+
+
+class CureError(PowerError):
+    """What a fault did could not be undone: the cluster is not healed, and what follows says nothing."""
+
+
+class PlanError(ValueError):
+    """The fault makes no sense for these nodes; the message says what it would take."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +115,19 @@ class Fault(Protocol):
     """What a file in `nemesis/faults/` exports; the fault's name is the file's, with dashes for underscores.
 
     `plan` is a pure function of the nodes and the generator: the same seed draws the same victims in every world.
-    `inject` does what the plan says; leaving its context is the cure, which also runs when the task is cancelled.
+    `inject` does what the plan says; leaving its context is the cure, which also runs when the task is cancelled, and
+    runs to its end when it is cancelled itself. A cure that fails raises `CureError`.
+
+    A file may also say `LOSES_DISK = True`: its plan takes one victim out of the nodes it is given, and that node's
+    data are gone. The schedule then gives it the same single node every time (see `nemesis.schedule`).
     """
 
     @property
     def NEEDS(self) -> type[Network] | type[Processes]:  # noqa: N802 - a module constant, named like one
         """The power that `inject` is given."""
 
-    def plan(self, nodes: Sequence[str], rng: Any) -> Plan:
-        """Draw what to do."""
+    def plan(self, nodes: Sequence[str], rng: Random) -> Plan:
+        """Draw what to do; raises `PlanError` when these nodes are too few for it."""
 
     def inject(self, power: Any, plan: Plan) -> AbstractAsyncContextManager[Effect]:
         """Do it, for as long as the context is open."""

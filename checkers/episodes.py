@@ -1,0 +1,116 @@
+"""What was broken, from when to when: faults put together from their records, and the times at which nodes were down.
+
+This file knows spans of time. It does not know what a fault does, nor what should have worked in spite of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkers.history import FaultChanged, History
+
+
+@dataclass
+class Episode:
+    """One fault from its request to its cure. Times are `None` for what never happened."""
+
+    id: int
+    name: str
+    requested_at: int | None = None
+    started_at: int | None = None
+    healed_at: int | None = None
+    failed: bool = False
+    detail: dict[str, Any] = field(default_factory=dict)
+    delivered: bool = False
+    observed: dict[str, Any] = field(default_factory=dict)
+
+    def took(self, record: FaultChanged) -> None:
+        """Take in what one record says; a later record may leave out what an earlier one said."""
+        match record.event:
+            case "requested":
+                self.requested_at = record.at
+            case "started":
+                self.started_at = record.at
+            case "healed":
+                self.healed_at = record.at
+                self.delivered = bool(record.delivered)
+            case "failed":
+                self.failed = True
+        self.detail.update(record.detail)
+        self.observed.update(record.observed)
+
+    @property
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """The groups that the fault left, if it left groups."""
+        return tuple(tuple(side) for side in self.detail.get("sides", ()))
+
+    @property
+    def victims(self) -> tuple[str, ...]:
+        """The nodes that it was done to."""
+        return tuple(self.detail.get("nodes", ()))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it cut links, in groups or one by one."""
+        return bool(self.sides or self.detail.get("links"))
+
+    @property
+    def traffic(self) -> dict[str, tuple[int, int]]:
+        """How much came by each observed link, and how much of it was dropped, as `(seen, dropped)`."""
+        return {
+            link: (int(counts["seen"]), int(counts.get("dropped", 0)))
+            for link, counts in self.observed.items()
+            if isinstance(counts, dict) and "seen" in counts
+        }
+
+    def lasted_ns(self, until: int) -> int:
+        """How long it was in force, up to `until` for one that nobody healed."""
+        if self.started_at is None:
+            return 0
+        return (self.healed_at if self.healed_at is not None else until) - self.started_at
+
+    def overlaps(self, begin: int, end: int, *, wake_ns: int = 0) -> bool:
+        """Whether it was in force, or had been healed for less than `wake_ns`, at any time from `begin` to `end`."""
+        if self.started_at is None or self.started_at > end:
+            return False
+        return self.healed_at is None or self.healed_at + wake_ns > begin
+
+
+def episodes(history: History) -> tuple[Episode, ...]:
+    """Put the faults of a history together, in the order in which each was first heard of; one pass."""
+    found: dict[int, Episode] = {}
+    for record in history.faults:
+        found.setdefault(record.id, Episode(record.id, record.name)).took(record)
+    return tuple(found.values())
+
+
+@dataclass(frozen=True)
+class Downtime:
+    """A span in which a node was not there; `until` is `None` when it never came back."""
+
+    node: str
+    since: int
+    until: int | None
+
+    def overlaps(self, begin: int, end: int, *, wake_ns: int = 0) -> bool:
+        """Whether the node was away, or back for less than `wake_ns`, at any time from `begin` to `end`."""
+        return self.since <= end and (self.until is None or self.until + wake_ns > begin)
+
+
+def downtimes(history: History) -> tuple[Downtime, ...]:
+    """Find when nodes were killed, stopped or gone by themselves, until they were started again; one pass."""
+    found: list[Downtime] = []
+    gone: dict[str, int] = {}
+    for change in history.node_changes:
+        if change.event in ("killed", "stopped", "exited"):
+            gone.setdefault(change.node, change.at)
+        elif change.event == "started" and change.node in gone:
+            found.append(Downtime(change.node, gone.pop(change.node), change.at))
+    found.extend(Downtime(node, since, None) for node, since in gone.items())
+    return tuple(found)
+
+
+def wiped_nodes(history: History) -> tuple[str, ...]:
+    """Name the nodes that lost their disk on purpose, in order."""
+    return tuple(dict.fromkeys(change.node for change in history.node_changes if change.event == "wiped"))

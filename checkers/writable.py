@@ -1,0 +1,283 @@
+"""The store takes writes: always outside faults, and on each side of a cut that is large enough.
+
+"Always writeable" is what Dynamo was built for (2.3), and a sloppy quorum is how it does it (4.6): a side with W nodes
+can take a write whoever the primaries are. This file knows cuts, sides and outcomes. It does not know what became of
+what was accepted. A side is judged by the node that the client asked. One pass, and one more over the puts of each
+cut, found by bisection.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkers.causality import PUT, is_acknowledged
+from checkers.episodes import Episode, downtimes, episodes
+from checkers.evidence import change_lines, counted, cut_to, fault_lines, listed, operation_lines
+from checkers.history import History, Operation
+from checkers.replicas import Snapshot, fault_round
+from checkers.verdict import FINDINGS_MAX, Answer, Finding, Verdict
+
+_NAME = "writable"
+_TRIES_MIN = 10
+_CUT_NS_MIN = 2_000_000_000
+_PATIENCE_NS = 1_000_000_000
+_WAKE_NS = 2_000_000_000
+
+
+@dataclass
+class _Tally:
+    """Puts by outcome; `late` ones were accepted, but only after the span in which they were tried."""
+
+    tried: int = 0
+    ok: int = 0
+    failed: int = 0
+    unknown: int = 0
+    late: int = 0
+
+    def take(self, put: Operation, until: int) -> None:
+        """Count one put, accepted only if it was by then."""
+        self.tried += 1
+        kind = put.outcome.value
+        if is_acknowledged(put) and put.completed is not None and put.completed.at > until:
+            kind = "late"
+        setattr(self, kind, getattr(self, kind) + 1)
+
+    def figures(self) -> dict[str, int]:
+        """The counts by name."""
+        return {name: getattr(self, name) for name in ("tried", "ok", "failed", "unknown", "late")}
+
+
+@dataclass
+class _Side:
+    """One side of one cut, with the puts that were sent to its nodes."""
+
+    nodes: tuple[str, ...]
+    puts: list[Operation] = field(default_factory=list)
+    tally: _Tally = field(default_factory=_Tally)
+    first_ok_ns: int | None = None
+    keys: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass
+class _Cut:
+    """A cut with sides, from when it came in force until it was healed."""
+
+    episode: Episode
+    begin: int
+    end: int
+    sides: tuple[_Side, ...]
+
+    def take(self, put: Operation) -> None:
+        """Count a put that was invoked while the cut was in force."""
+        for side in self.sides:
+            if put.invoked.node in side.nodes:
+                side.puts.append(put)
+                side.tally.take(put, self.end)
+                if is_acknowledged(put) and put.completed is not None and put.completed.at <= self.end:
+                    side.keys[put.invoked.key] = None
+                    waited = put.completed.at - self.begin
+                    side.first_ok_ns = waited if side.first_ok_ns is None else min(waited, side.first_ok_ns)
+
+
+def check(history: History) -> Verdict:
+    """Judge whether writes were accepted wherever and whenever they had to be."""
+    puts = [operation for operation in history.operations if operation.invoked.f == PUT]
+    puts.sort(key=_invoked_at)
+    cuts = _cuts(history)
+    for cut in cuts:
+        for put in puts[bisect_left(puts, cut.begin, key=_invoked_at) : bisect_left(puts, cut.end, key=_invoked_at)]:
+            cut.take(put)
+    calm = _calm(history, puts)
+    about_cuts = [_cut_figures(history, cut) for cut in cuts]
+    findings = [*_refused_in_calm(calm), *_silent_sides(history, cuts)]
+    accepted = sum(map(is_acknowledged, puts))
+    answer, reason = _answer(puts, accepted, findings)
+    return Verdict(
+        checker=_NAME,
+        answer=answer,
+        reason=reason,
+        findings=tuple(findings[:FINDINGS_MAX]),
+        found=len(findings),
+        figures={
+            "puts": len(puts),
+            "accepted": accepted,
+            "by_phase": _by_phase(history, puts),
+            "calm": _tally(calm, history.lasted_ns).figures(),
+            "cuts": about_cuts,
+        },
+        notes=tuple(map(_cut_note, about_cuts)),
+    )
+
+
+def _invoked_at(put: Operation) -> int:
+    return put.invoked.at
+
+
+def _answer(puts: list[Operation], accepted: int, findings: list[Finding]) -> tuple[Answer, str]:
+    if not puts:
+        return Answer.UNKNOWN, "no put was tried"
+    if findings:
+        return Answer.INVALID, f"writes were not accepted where they had to be: {listed(f.kind for f in findings)}"
+    if not accepted:
+        return Answer.UNKNOWN, f"none of {counted(len(puts), 'put')} was accepted, but none had to be"
+    return Answer.VALID, f"{accepted} of {counted(len(puts), 'put')} accepted ({accepted / len(puts):.1%})"
+
+
+def _cuts(history: History) -> tuple[_Cut, ...]:
+    found = []
+    for episode in episodes(history):
+        if episode.sides and episode.started_at is not None:
+            end = episode.healed_at if episode.healed_at is not None else history.lasted_ns
+            sides = tuple(_Side(side) for side in episode.sides)
+            found.append(_Cut(episode, episode.started_at, end, sides))
+    return tuple(found)
+
+
+def _calm(history: History, puts: list[Operation]) -> list[Operation]:
+    """Choose the puts of the stress phase with no excuse: no fault and no node away, nor for two seconds before."""
+    begins, ends = _troubled(history)
+    return [
+        put
+        for put in puts
+        if put.completed is not None
+        and history.phase_at(put.invoked.at) == "stress"
+        and bisect_right(begins, put.completed.at) == bisect_right(ends, put.invoked.at)
+    ]
+
+
+def _troubled(history: History) -> tuple[list[int], list[int]]:
+    """Find the spans in which something was wrong, joined where they touch, as sorted beginnings and ends.
+
+    An operation met none of them exactly when as many had ended before it began as had begun before it ended.
+    """
+    forever = history.lasted_ns + 1
+    spans = [
+        (episode.started_at, _WAKE_NS + (forever if episode.healed_at is None else episode.healed_at))
+        for episode in episodes(history)
+        if episode.started_at is not None
+    ]
+    spans += [(away.since, _WAKE_NS + (forever if away.until is None else away.until)) for away in downtimes(history)]
+    begins: list[int] = []
+    ends: list[int] = []
+    for begin, end in sorted(spans):
+        if ends and begin <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            begins.append(begin)
+            ends.append(end)
+    return begins, ends
+
+
+def _refused_in_calm(calm: list[Operation]) -> list[Finding]:
+    """Convict only when none of many was accepted: a single one may have met a timeout that proves nothing."""
+    if len(calm) < _TRIES_MIN or any(map(is_acknowledged, calm)):
+        return []
+    return [
+        Finding(
+            kind="refused-in-calm",
+            summary=f"none of {counted(len(calm), 'put')} was accepted while nothing was wrong",
+            operations=tuple(put.id for put in calm[:_TRIES_MIN]),
+            nodes=tuple(dict.fromkeys(put.invoked.node for put in calm)),
+            evidence=operation_lines(calm),
+        )
+    ]
+
+
+def _silent_sides(history: History, cuts: tuple[_Cut, ...]) -> list[Finding]:
+    """Find sides with W nodes in working order that accepted nothing throughout a cut that gave them time to."""
+    found = []
+    for cut in cuts:
+        for side in cut.sides if cut.end - cut.begin > _CUT_NS_MIN else ():
+            tries = sum(put.invoked.at <= cut.end - _PATIENCE_NS for put in side.puts)
+            enough = len(_in_working_order(history, cut, side)) >= history.run.w
+            if enough and tries >= _TRIES_MIN and not side.tally.ok:
+                found.append(_not_writable(history, cut, side))
+    return found
+
+
+def _in_working_order(history: History, cut: _Cut, side: _Side) -> tuple[str, ...]:
+    """Name the nodes of a side that nothing else happened to: no promise is made for a side hurt twice.
+
+    Any other cut that was in force at the time may have gone through the side, so it excuses all of it.
+    """
+    others = [
+        other
+        for other in episodes(history)
+        if other.id != cut.episode.id and other.overlaps(cut.begin, cut.end, wake_ns=_WAKE_NS)
+    ]
+    if any(other.is_cut or not other.victims for other in others):
+        return ()
+    hurt = {node for other in others for node in other.victims}
+    hurt |= {away.node for away in downtimes(history) if away.overlaps(cut.begin, cut.end, wake_ns=_WAKE_NS)}
+    return tuple(node for node in side.nodes if node not in hurt)
+
+
+def _not_writable(history: History, cut: _Cut, side: _Side) -> Finding:
+    during = [change for change in history.node_changes if cut.begin <= change.at <= cut.end]
+    lines = (*fault_lines(history, [cut.episode]), *change_lines(during), *operation_lines(side.puts))
+    tried = counted(side.tally.tried, "put")
+    return Finding(
+        kind="not-writable",
+        summary=f"{' '.join(side.nodes)} accepted none of {tried} during cut {cut.episode.id}, with W={history.run.w}",
+        operations=tuple(put.id for put in side.puts[:_TRIES_MIN]),
+        nodes=side.nodes,
+        evidence=cut_to(20, lines),
+    )
+
+
+def _by_phase(history: History, puts: list[Operation]) -> dict[str, dict[str, Any]]:
+    tallies: dict[str, _Tally] = {}
+    for put in puts:
+        tallies.setdefault(history.phase_at(put.invoked.at), _Tally()).take(put, history.lasted_ns)
+    return {phase: tally.figures() | {"share": round(tally.ok / tally.tried, 4)} for phase, tally in tallies.items()}
+
+
+def _tally(puts: list[Operation], until: int) -> _Tally:
+    tally = _Tally()
+    for put in puts:
+        tally.take(put, until)
+    return tally
+
+
+def _cut_figures(history: History, cut: _Cut) -> dict[str, Any]:
+    round_name = fault_round(cut.episode.id)
+    snapshot = Snapshot(history, round_name) if round_name in history.rounds else None
+    traffic = cut.episode.traffic.values()
+    return {
+        "id": cut.episode.id,
+        "name": cut.episode.name,
+        "lasted_ns": cut.end - cut.begin,
+        "sides": [
+            {
+                "nodes": list(side.nodes),
+                "size": len(side.nodes),
+                "first_ok_ns": side.first_ok_ns,
+                **side.tally.figures(),
+            }
+            for side in cut.sides
+        ],
+        "keys_on_both": len(_keys_on_both(cut)),
+        "links": len(cut.episode.traffic),
+        "links_with_traffic": sum(seen > 0 for seen, _ in traffic),
+        "seen": sum(seen for seen, _ in traffic),
+        "dropped": sum(dropped for _, dropped in traffic),
+        "keys_differing": sum(map(snapshot.differs, snapshot.keys)) if snapshot else None,
+    }
+
+
+def _keys_on_both(cut: _Cut) -> list[str]:
+    """Name the keys that were acknowledged on more than one side: where the store diverged, if it could."""
+    times: dict[str, int] = {}
+    for side in cut.sides:
+        for key in side.keys:
+            times[key] = times.get(key, 0) + 1
+    return [key for key, count in times.items() if count > 1]
+
+
+def _cut_note(cut: dict[str, Any]) -> str:
+    sides = (f"{' '.join(side['nodes'])} took {side['ok']} of {side['tried']}" for side in cut["sides"])
+    note = f"cut {cut['id']}, {cut['lasted_ns'] / 1e9:.1f} s: puts {listed(sides)}"
+    note += f"; {counted(cut['keys_on_both'], 'key')} on both sides"
+    return note if cut["keys_differing"] is None else f"{note}, {cut['keys_differing']} differed when healed"

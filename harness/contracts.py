@@ -1,0 +1,131 @@
+"""What the harness' plug-ins promise each other: systems, sessions, workloads, worlds, clusters.
+
+A module is a plug-in by its file name and by what it defines; these protocols say what that is. Nothing here does
+anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol
+
+import msgspec
+
+from checkers.history import Ack, Held, Outcome, Version
+from harness.spec import RunSpec
+from nemesis.powers import Powers
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One operation as data, drawn before it happens. `context_of` names the operation whose context it carries.
+
+    A context that an operation did not yield (it failed, or nobody knows) is no context: the write is then a blind
+    one.
+    """
+
+    op: str
+    client: str
+    node: str
+    f: str
+    key: str
+    value: str | None = None
+    context_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a step. `context` is what a later step may carry, or None when there is none."""
+
+    outcome: Outcome
+    error: str | None = None
+    versions: tuple[Version, ...] = ()
+    dot: str | None = None
+    coordinator: str | None = None
+    acks: tuple[Ack, ...] = ()
+    ring: str | None = None
+    context: bytes | None = None
+
+
+class Session(Protocol):
+    """One client of a system."""
+
+    async def invoke(self, step: Step, context: bytes) -> Reply:
+        """Carry a step out; never raises for what the system does, and says unknown where it cannot tell."""
+
+    async def read_repairing(self, key: str, node: str) -> bool:
+        """Read a key from all of its replicas and bring those behind up to date; whether all of them answered."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Inspector(Protocol):
+    """The view from outside: what each node has under way and holds. Looking changes nothing."""
+
+    async def work(self, node: str) -> dict[str, int] | None:
+        """What is under way by kind, all zero when the node is quiet; None when it does not answer."""
+
+    async def held(self, node: str) -> tuple[Held, ...] | None:
+        """Everything that the node holds; None when it does not answer."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+Changed = Callable[[str, str, dict[str, Any]], None]
+"""Told when something happens to a node: its name, `started`, `killed`, `stopped`, `wiped` or `exited`, and
+detail.
+"""
+
+
+class Cluster(Protocol):
+    """The nodes of one run, in one world."""
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """The nodes' names, in order."""
+
+    @property
+    def powers(self) -> Powers:
+        """What can be done to them."""
+
+    def now_ns(self) -> int:
+        """The time since the cluster was opened, virtual or real."""
+
+    def running(self, node: str) -> bool:
+        """Whether the node's process is there."""
+
+    async def start(self, node: str) -> None:
+        """Start a node that is not running, and wait until it answers."""
+
+    async def session(self, client: str) -> Session:
+        """Open a client session."""
+
+    async def inspector(self) -> Inspector:
+        """Open the view from outside."""
+
+
+class World(Protocol):
+    """A way to run nodes: a file in `harness/worlds/`."""
+
+    def open(self, spec: RunSpec, directory: Path, changed: Changed) -> AbstractAsyncContextManager[Cluster]:
+        """Start the nodes of a run; leaving the context ends them and leaves nothing behind."""
+
+
+class Workload(Protocol):
+    """What clients do: a file in `harness/workloads/`."""
+
+    @property
+    def NEEDS(self) -> tuple[str, ...]:  # noqa: N802 - a module constant, named like one
+        """The operations that a system must have."""
+
+    @property
+    def CHECKERS(self) -> tuple[str, ...]:  # noqa: N802
+        """The checkers that judge a history of it."""
+
+    def operations(self, rng: Random, client: str, nodes: Sequence[str], keys: int) -> Iterator[Step]:
+        """Draw a client's operations, without end."""

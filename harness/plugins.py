@@ -1,0 +1,61 @@
+"""Find systems, worlds, workloads and scenarios by name: the file is the plug-in, and there is no list to edit."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+from harness import scenarios, systems, workloads, worlds
+from harness.scenarios import Scenario
+from harness.spec import UsageError
+
+
+def system(name: str) -> Any:
+    """A system under test."""
+    return _load(systems, "system", name, "builder")
+
+
+def world(name: str) -> Any:
+    """A world."""
+    return _load(worlds, "world", name, "open")
+
+
+def workload(name: str) -> Any:
+    """A workload."""
+    return _load(workloads, "workload", name, "operations")
+
+
+def all_scenarios() -> dict[str, dict[str, Scenario]]:
+    """Every scenario by name, in its family: a family is a file."""
+    return {name: _module(scenarios, name).SCENARIOS for name in _files(scenarios)}
+
+
+def find_scenarios(name: str) -> dict[str, Scenario]:
+    """The scenario of that name, or all of the family of that name."""
+    families = all_scenarios()
+    if name in families:
+        return families[name]
+    known = {scenario: found for family in families.values() for scenario, found in family.items()}
+    if name in known:
+        return {name: known[name]}
+    there = "; ".join(f"{family}: {', '.join(family_scenarios)}" for family, family_scenarios in families.items())
+    raise UsageError(f"no scenario '{name}'; there is {there}")
+
+
+def _load(package: ModuleType, kind: str, name: str, mark: str) -> ModuleType:
+    file = name.replace("-", "_")
+    found = [entry for entry in _files(package) if hasattr(_module(package, entry), mark)]
+    if file not in found:
+        there = ", ".join(entry.replace("_", "-") for entry in found)
+        raise UsageError(f"no {kind} '{name}'; there is {there}")
+    return _module(package, file)
+
+
+def _files(package: ModuleType) -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def _module(package: ModuleType, file: str) -> ModuleType:
+    return importlib.import_module(f"{package.__name__}.{file}")

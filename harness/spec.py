@@ -1,0 +1,84 @@
+"""Everything that determines a run: one immutable value, one JSON file.
+
+The same spec runs in every world. This file knows what may be asked for. It does not know how any of it is done.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+FORMAT = 1
+
+
+class UsageError(Exception):
+    """Something that was asked for cannot be; the message names it, its value, and what would have been right."""
+
+
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One run. Times are seconds; `rate` is operations a second over all clients, 0 for as many as they can.
+
+    `variant` names a module whose `NODE` replaces the shipped one, to try the harness on a node with a known bug.
+    `settings` are the system's own constants by name, such as `hint_retry_ms`.
+    """
+
+    format: int = FORMAT
+    scenario: str
+    world: str
+    seed: int
+    system: str = "dynamo"
+    workload: str = "register"
+    faults: tuple[str, ...] = ()
+    every_s: float = 8.0
+    for_s: float = 4.0
+    time_limit_s: float = 20.0
+    settle_limit_s: float = 30.0
+    nodes: int = 5
+    n: int = 3
+    r: int = 2
+    w: int = 2
+    concurrency: int = 10
+    rate: float = 100.0
+    keys: int = 40
+    variant: str | None = None
+    settings: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def node_ids(self) -> tuple[str, ...]:
+        """The nodes' names: n1, n2, …"""
+        return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+
+    def checked(self) -> RunSpec:
+        """Return the spec itself, or raise `UsageError` in one line."""
+        _within("--nodes", self.nodes, 1, 64)
+        _within("--n", self.n, 1, self.nodes, f"{self.nodes} nodes")
+        _within("--r", self.r, 1, self.n, f"n = {self.n}")
+        _within("--w", self.w, 1, self.n, f"n = {self.n}")
+        _within("--concurrency", self.concurrency, 1, 1000)
+        _within("--keys", self.keys, 1, 100_000)
+        _within("--rate", self.rate, 0, 100_000)
+        _within("--time-limit", self.time_limit_s, 1, 86_400)
+        return self
+
+
+def _within(option: str, value: float, least: float, most: float, because: str | None = None) -> None:
+    if not least <= value <= most:
+        reason = f"with {because} " if because else ""
+        raise UsageError(f"{option} is {value:g}; {reason}it can be {least:g} to {most:g}")
+
+
+def save(spec: RunSpec, path: Path) -> None:
+    """Write a spec as indented JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n")
+
+
+def load(path: Path) -> RunSpec:
+    """Read a spec; raises `UsageError` when it is none, or of another format."""
+    try:
+        spec = msgspec.json.decode(path.read_bytes(), type=RunSpec)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{path} is no run spec: {error}") from error
+    if spec.format != FORMAT:
+        raise UsageError(f"{path} has spec format {spec.format}; this keelhaul reads format {FORMAT}")
+    return spec.checked()

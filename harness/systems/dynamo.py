@@ -1,0 +1,184 @@
+"""The reference Dynamo cluster as a system under test.
+
+This file knows both sides: the node's messages, and the harness' steps, replies and dumps. It does not know in which
+world the nodes run; a world gives it ports to build a host on, and a way to dial.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from checkers.history import Ack, Held, Outcome, Version
+from harness.contracts import Reply, Step
+from harness.spec import RunSpec, UsageError
+from nemesis.powers import Network, Processes
+from node.client.client import Channel, Client, DebugClient, OutcomeUnknownError, RequestFailedError
+from node.core.config import ClusterConfig, ConfigError
+from node.core.messages import Ack as NodeAck
+from node.core.messages import HeldKey
+from node.core.messages import Version as NodeVersion
+from node.core.node import Node
+from node.runtime.host import Host
+from node.runtime.ports import Clock, Engine, Transport
+
+OPERATIONS = ("get", "put")
+POWERS = (Network, Processes)
+
+VALUE_TEXT_MAX = 64
+"""Longer values stand in the history as the digest of their bytes."""
+
+Dial = Callable[[str], Awaitable[Channel]]
+
+
+def cluster_config(spec: RunSpec) -> ClusterConfig:
+    """The cluster that a spec asks for; raises `UsageError` for settings that it does not have or cannot take."""
+    try:
+        return ClusterConfig(
+            members=spec.node_ids, secret=f"keelhaul-{spec.seed}", n=spec.n, r=spec.r, w=spec.w, **spec.settings
+        ).checked()
+    except (ConfigError, TypeError) as error:
+        names = ", ".join(name for name in ClusterConfig.__struct_fields__ if name.endswith(("_ms", "_max", "ons")))
+        raise UsageError(f"--set: {error}; there is {names}") from error
+
+
+def node_type(variant: str | None) -> type[Node]:
+    """The node to run: the shipped one, or the `NODE` of a module with a known bug."""
+    if variant is None:
+        return Node
+    try:
+        found = importlib.import_module(variant).NODE
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"--node-module {variant}: {error}; give a module that defines NODE") from error
+    assert issubclass(found, Node)
+    return found  # type: ignore[no-any-return]  # mypy does not narrow through issubclass on Any
+
+
+Build = Callable[[str, Engine, Transport, Clock, Random, Callable[[], None]], Host]
+
+
+def builder(spec: RunSpec) -> Build:
+    """How a node's host is built on the ports of one life of it."""
+    config, kind = cluster_config(spec), node_type(spec.variant)
+
+    def build(
+        node: str, engine: Engine, transport: Transport, clock: Clock, rng: Random, left: Callable[[], None]
+    ) -> Host:
+        return Host(kind(node, config, engine, rng), engine, transport, clock, left)
+
+    return build
+
+
+def quiet_apart_s(spec: RunSpec) -> float:
+    """How far apart two looks at a quiet cluster must be: longer than a request and the next try at a hint."""
+    config = cluster_config(spec)
+    return (config.request_timeout_ms + config.hint_retry_ms + 100) / 1000
+
+
+class DynamoSession:
+    """A client of the cluster, server-driven: every operation goes to the node that its step names."""
+
+    def __init__(self, spec: RunSpec, dial: Dial, client: str) -> None:
+        self._client = Client(dial, spec.node_ids, client)
+        self._n = spec.n
+        self._timeout_ms = cluster_config(spec).request_timeout_ms
+
+    async def invoke(self, step: Step, context: bytes) -> Reply:
+        """Carry a step out."""
+        try:
+            return await (self._get(step) if step.f == "get" else self._put(step, context))
+        except RequestFailedError as error:
+            return Reply(Outcome.FAILED, error=str(error))
+        except OutcomeUnknownError as error:
+            return Reply(Outcome.UNKNOWN, error=str(error))
+
+    async def read_repairing(self, key: str, node: str) -> bool:
+        """Read with R = N; the coordinator then repairs who is behind (Dynamo, 5)."""
+        try:
+            await self._client.get(key.encode(), node=node, r=self._n, timeout_ms=self._timeout_ms)
+        except (RequestFailedError, OutcomeUnknownError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.close()
+
+    async def _get(self, step: Step) -> Reply:
+        got = await self._client.get(step.key.encode(), node=step.node, timeout_ms=self._timeout_ms)
+        return Reply(
+            Outcome.OK,
+            versions=tuple(_version(version) for version in got.versions),
+            coordinator=got.coordinator,
+            acks=_acks(got.acks),
+            ring=got.ring,
+            context=got.context,
+        )
+
+    async def _put(self, step: Step, context: bytes) -> Reply:
+        assert step.value is not None, f"{step.op} is a put without a value"
+        put = await self._client.put(
+            step.key.encode(), step.value.encode(), context=context, node=step.node, timeout_ms=self._timeout_ms
+        )
+        return Reply(
+            Outcome.OK,
+            dot=put.dot,
+            coordinator=put.coordinator,
+            acks=_acks(put.acks),
+            ring=put.ring,
+            context=put.context,
+        )
+
+
+class DynamoInspector:
+    """The debug ports of the cluster."""
+
+    def __init__(self, spec: RunSpec, dial: Dial) -> None:
+        self._debug = DebugClient(dial, cluster_config(spec).request_timeout_ms)
+
+    async def work(self, node: str) -> dict[str, int] | None:
+        """What is under way on a node."""
+        try:
+            return (await self._debug.status(node)).work
+        except (RequestFailedError, OutcomeUnknownError):
+            return None
+
+    async def held(self, node: str) -> tuple[Held, ...] | None:
+        """Everything that a node holds."""
+        try:
+            return tuple(_held(entry) for entry in await self._debug.dump(node))
+        except (RequestFailedError, OutcomeUnknownError):
+            return None
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._debug.close()
+
+
+session = DynamoSession
+inspector = DynamoInspector
+
+
+def printable(value: bytes) -> str:
+    """A value as the history writes it."""
+    if len(value) <= VALUE_TEXT_MAX:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass
+    return f"sha256:{hashlib.sha256(value).hexdigest()[:32]}"
+
+
+def _version(version: NodeVersion) -> Version:
+    return Version(version.dot, printable(version.value))
+
+
+def _acks(acks: tuple[NodeAck, ...]) -> tuple[Ack, ...]:
+    return tuple(Ack(ack.node, ack.hint_for, ack.durable) for ack in acks)
+
+
+def _held(entry: HeldKey) -> Held:
+    versions = tuple(_version(version) for version in entry.versions)
+    return Held(key=printable(entry.key), primaries=entry.primaries, versions=versions, hint_for=entry.hint_for)

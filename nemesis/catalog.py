@@ -1,0 +1,45 @@
+"""Find faults by their names: a fault is a file, and this file keeps no list of them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Collection, Iterable
+from functools import cache
+from typing import cast
+
+from nemesis import faults
+from nemesis.powers import Fault
+
+
+class NoSuchFaultError(LookupError):
+    """No file of that name among the faults; the message names those that are there."""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every fault there is, as it is called on the command line."""
+    return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(faults.__path__)))
+
+
+@cache
+def load(name: str) -> Fault:
+    """The fault of that name."""
+    if name not in names():
+        raise NoSuchFaultError(f"no '{name}' in {faults.__name__}; there is {', '.join(names())}")
+    return cast(Fault, importlib.import_module(f"{faults.__name__}.{name.replace('-', '_')}"))
+
+
+def loses_disk(name: str) -> bool:
+    """Whether the fault says of itself that a victim's data are gone."""
+    return bool(getattr(load(name), "LOSES_DISK", False))
+
+
+def missing_powers(wanted: Iterable[str], granted: Collection[type]) -> list[str]:
+    """One sentence for each fault that needs a power which is not granted; none when all of them can run."""
+    needs = {name: load(name).NEEDS for name in wanted}
+    return [
+        f"{name} needs {power.__name__}, which this world does not grant"
+        for name, power in needs.items()
+        if power not in granted
+    ]

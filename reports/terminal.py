@@ -1,0 +1,178 @@
+"""Tell a run in a terminal, a pipe or a log: what was done, what was broken, what holds and what does not.
+
+This file knows histories and verdicts. It does not know what any checker checks: numbers, words and evidence are the
+checkers' own. Text that came from outside is never read as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import IO, TypeVar
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from checkers.episodes import Episode, episodes
+from checkers.history import History, Outcome
+from checkers.verdict import Answer, Finding, Verdict, worst
+
+_WIDTH = 100
+_COLOURS = {Answer.VALID: "green", Answer.INVALID: "bold red", Answer.UNKNOWN: "yellow"}
+_OUTCOMES = (Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN)
+
+_T = TypeVar("_T")
+
+
+def console_for(stream: IO[str]) -> Console:
+    """Make a console for a stream: coloured and as wide as a terminal, or plain and of a fixed width.
+
+    A character that the stream cannot encode is written as an escape, because a report must never hide a verdict.
+    """
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    return console
+
+
+def print_report(
+    history: History, verdicts: Sequence[Verdict], console: Console, *, replay: str | None, world_note: str | None
+) -> None:
+    """Print the whole report; its last line is the answer."""
+    _header(history, console, world_note)
+    console.print()
+    console.print(_operations(history))
+    injected = episodes(history)
+    if injected:
+        console.print()
+        console.print(_faults(injected, history.lasted_ns))
+    console.print()
+    console.print(_verdicts(verdicts))
+    for verdict in verdicts:
+        _findings(verdict, console)
+    console.print()
+    if replay is not None:
+        console.print(Text.assemble(("repeat it with  ", "dim"), replay), soft_wrap=True)
+    console.print(_last_line(verdicts))
+
+
+def _header(history: History, console: Console, world_note: str | None) -> None:
+    run = history.run
+    console.print(Text.assemble((run.scenario, "bold"), f" in {run.world}, seed {run.seed}"))
+    system = f"{run.system}, {len(run.nodes)} nodes, N={run.n} R={run.r} W={run.w}"
+    console.print(Text(f"{system}, workload {run.workload}, {history.lasted_ns / 1e9:.1f} s"))
+    for note in (*([world_note] if world_note else []), *history.warnings):
+        console.print(Text(note, style="yellow"))
+    if history.ended is None:
+        console.print(Text("the history has no end: the run was killed", style="yellow"))
+    elif history.ended.interrupted:
+        console.print(Text(f"interrupted: {history.ended.interrupted}", style="yellow"))
+
+
+def _operations(history: History) -> RenderableType:
+    counts: dict[str, dict[Outcome, int]] = {}
+    for operation in history.operations:
+        of_kind = counts.setdefault(operation.invoked.f, dict.fromkeys(_OUTCOMES, 0))
+        of_kind[operation.outcome] += 1
+    if not counts:
+        return Text("no operation was tried")
+    table = _table("operations", *(outcome.value for outcome in _OUTCOMES), numbers=3)
+    for kind, of_kind in sorted(counts.items()):
+        table.add_row(Text(kind), *(_number(of_kind[outcome]) for outcome in _OUTCOMES))
+    return table
+
+
+def _faults(injected: Sequence[Episode], ends: int) -> Table:
+    table = _table("faults", "times", "in force", numbers=2)
+    table.add_column("seen to take effect")
+    for name, same in _grouped(injected, [episode.name for episode in injected]):
+        lasted = sum(episode.lasted_ns(ends) for episode in same)
+        evidence, style = _effect(same)
+        table.add_row(Text(name), _number(len(same)), Text(f"{lasted / 1e9:.1f} s"), Text(evidence, style=style))
+    return table
+
+
+def _effect(same: Sequence[Episode]) -> tuple[str, str]:
+    """Say how many of the same fault were delivered, and how much traffic they dropped where that was watched."""
+    delivered = sum(episode.delivered for episode in same)
+    words = f"{delivered} of {len(same)}"
+    traffic = [counts for episode in same for counts in episode.traffic.values()]
+    if traffic:
+        seen, dropped = (sum(column) for column in zip(*traffic, strict=True))
+        words += f", {_grouping(dropped)} of {_grouping(seen)} frames dropped"
+    if any(episode.failed for episode in same):
+        words += f", {sum(episode.failed for episode in same)} could not be injected"
+    return words, "" if delivered == len(same) else "yellow"
+
+
+def _verdicts(verdicts: Sequence[Verdict]) -> RenderableType:
+    if not verdicts:
+        return Text("no checker judged this run", style="yellow")
+    table = _table("checker", "answer")
+    table.add_column("reason", overflow="fold")
+    for verdict in verdicts:
+        words = Text(verdict.reason)
+        for note in verdict.notes:
+            words.append(f"\n{note}", style="dim")
+        table.add_row(Text(verdict.checker), Text(verdict.answer.value, style=_COLOURS[verdict.answer]), words)
+    return table
+
+
+def _findings(verdict: Verdict, console: Console) -> None:
+    """Print what a checker found; that of an `unknown` is in its reason, and shown only when there is evidence."""
+    telling = [f for f in verdict.findings if verdict.answer is Answer.INVALID or f.evidence]
+    for number, finding in enumerate(telling, start=1):
+        console.print()
+        console.print(_title(verdict, finding, number))
+        for line in finding.evidence:
+            console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 4)))
+    if telling and verdict.found > len(verdict.findings):
+        console.print(
+            Text(f"\n{verdict.checker}: {verdict.found - len(verdict.findings)} more like these", style="dim")
+        )
+
+
+def _title(verdict: Verdict, finding: Finding, number: int) -> Text:
+    label = f"{verdict.checker} {number}/{verdict.found}"
+    return Text.assemble((label, "dim"), "  ", (finding.kind, _COLOURS[verdict.answer]), f"  {finding.summary}")
+
+
+def _last_line(verdicts: Sequence[Verdict]) -> Text:
+    answer = worst(verdict.answer for verdict in verdicts)
+    decisive = [verdict for verdict in verdicts if verdict.answer is answer]
+    match answer:
+        case Answer.VALID:
+            words = f"all {len(verdicts)} checkers agree" if len(verdicts) > 1 else verdicts[0].reason
+        case Answer.INVALID:
+            words = ", ".join(f"{v.checker} found {v.found}" if v.found else v.checker for v in decisive)
+        case Answer.UNKNOWN:
+            words = ", ".join(verdict.checker for verdict in decisive) + " cannot tell" if decisive else "nobody judged"
+    return Text.assemble((answer.value, _COLOURS[answer]), f": {words}")
+
+
+def _table(first: str, *others: str, numbers: int = 0) -> Table:
+    """Make a table without a frame, so that it reads as well in a pipe; the other columns hold numbers if said so."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right" if numbers else "left", no_wrap=True)
+    return table
+
+
+def _grouped(items: Iterable[_T], labels: Iterable[str]) -> list[tuple[str, list[_T]]]:
+    groups: dict[str, list[_T]] = {}
+    for label, item in zip(labels, items, strict=True):
+        groups.setdefault(label, []).append(item)
+    return list(groups.items())
+
+
+def _number(count: int) -> Text:
+    return Text(_grouping(count), style="" if count else "dim")
+
+
+def _grouping(count: int) -> str:
+    return f"{count:,}".replace(",", " ")

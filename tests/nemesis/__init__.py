@@ -1,0 +1,1 @@
+"""Claims about faults, the schedule and the runner; none of them needs a real node."""
