@@ -68,8 +68,6 @@ class Causality:
             if context is None or context.id in opened:
                 continue
             opened.add(context.id)
-            if context.invoked.f == PUT:
-                pending.append(context)
             fresh = [value for value in _named_by(context) if value not in covered]
             covered.update(fresh)
             pending.extend(put for value in fresh for put in self.puts_of(key, value))

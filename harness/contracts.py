@@ -20,6 +20,10 @@ from harness.spec import RunSpec
 from nemesis.powers import Powers
 
 
+class WorldError(Exception):
+    """The world cannot be had here; the message says why, in one line, and what to do about it."""
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One operation as data, drawn before it happens. `context_of` names the operation whose context it carries.
 
@@ -111,6 +115,9 @@ class Cluster(Protocol):
 
 class World(Protocol):
     """A way to run nodes: a file in `harness/worlds/`."""
+
+    def probe(self) -> str | None:
+        """Why this world cannot be had here, in one line with what to do about it, or None when it can."""
 
     def open(self, spec: RunSpec, directory: Path, changed: Changed) -> AbstractAsyncContextManager[Cluster]:
         """Start the nodes of a run; leaving the context ends them and leaves nothing behind."""

@@ -14,17 +14,17 @@ from harness.spec import UsageError
 
 def system(name: str) -> Any:
     """A system under test."""
-    return _load(systems, "system", name, "builder")
+    return _load("system", name)
 
 
 def world(name: str) -> Any:
     """A world."""
-    return _load(worlds, "world", name, "open")
+    return _load("world", name)
 
 
 def workload(name: str) -> Any:
     """A workload."""
-    return _load(workloads, "workload", name, "operations")
+    return _load("workload", name)
 
 
 def all_scenarios() -> dict[str, dict[str, Scenario]]:
@@ -44,13 +44,19 @@ def find_scenarios(name: str) -> dict[str, Scenario]:
     raise UsageError(f"no scenario '{name}'; there is {there}")
 
 
-def _load(package: ModuleType, kind: str, name: str, mark: str) -> ModuleType:
-    file = name.replace("-", "_")
-    found = [entry for entry in _files(package) if hasattr(_module(package, entry), mark)]
-    if file not in found:
-        there = ", ".join(entry.replace("_", "-") for entry in found)
-        raise UsageError(f"no {kind} '{name}'; there is {there}")
-    return _module(package, file)
+def names(kind: str) -> list[str]:
+    """Every plug-in of a kind (`system`, `world` or `workload`), as it is called on the command line."""
+    package, mark = _KINDS[kind]
+    return [file.replace("_", "-") for file in _files(package) if hasattr(_module(package, file), mark)]
+
+
+_KINDS = {"system": (systems, "builder"), "world": (worlds, "open"), "workload": (workloads, "operations")}
+
+
+def _load(kind: str, name: str) -> ModuleType:
+    if name not in names(kind):
+        raise UsageError(f"no {kind} '{name}'; there is {', '.join(names(kind))}")
+    return _module(_KINDS[kind][0], name.replace("-", "_"))
 
 
 def _files(package: ModuleType) -> list[str]:

@@ -129,7 +129,7 @@ def _findings(verdict: Verdict, console: Console) -> None:
         console.print()
         console.print(_title(verdict, finding, number))
         for line in finding.evidence:
-            console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 4)))
+            console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 4), expand=False))
     if telling and verdict.found > len(verdict.findings):
         console.print(
             Text(f"\n{verdict.checker}: {verdict.found - len(verdict.findings)} more like these", style="dim")

@@ -1,1 +1,1 @@
-"""Tests are documents: each states one claim, and mirrors the source that it is about."""
+"""The tests: they mirror the source; beside them conformance, paper, bugs and histories."""

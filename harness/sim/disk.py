@@ -16,6 +16,10 @@ SYNC_US_MEDIAN = 900
 SYNC_SIGMA = 0.9
 """A log-normal time for one sync: a solid-state disk with a tail (median 0.9 ms, p99.9 about 15 ms)."""
 
+STALL_SHARE = 0.005
+STALL_MS = (20, 120)
+"""One sync in two hundred waits for something else: the disk's own housekeeping, a neighbour, a barrier of another file."""
+
 
 class SimDisk(MemoryStore):
     """An engine on virtual time. `image` survives a crash and is handed to the next life of the node."""
@@ -37,8 +41,12 @@ class SimDisk(MemoryStore):
                 self.settle(batch)
                 done()
 
-        delay_ns = int(SYNC_US_MEDIAN * 1000 * self._rng.lognormvariate(0, SYNC_SIGMA))
-        self._loop.after(delay_ns, synced, f"{self._node} synced {len(batch)}")
+        self._loop.after(self._sync_ns(), synced, f"{self._node} synced {len(batch)}")
+
+    def _sync_ns(self) -> int:
+        if self._rng.random() < STALL_SHARE:
+            return self._rng.randint(*STALL_MS) * 1_000_000
+        return int(SYNC_US_MEDIAN * 1000 * self._rng.lognormvariate(0, SYNC_SIGMA))
 
     def crash(self) -> None:
         """Lose what is not durable; the commit under way is drawn."""

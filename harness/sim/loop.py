@@ -14,6 +14,7 @@ import asyncio
 import heapq
 from asyncio import events
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -139,8 +140,10 @@ class SimLoop(asyncio.AbstractEventLoop):
         return asyncio.Task(coro, loop=self, **options)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Let no error pass: what nobody awaited ends the run."""
-        self._failure = context.get("exception") or RuntimeError(str(context.get("message")))
+        """Let no error pass: what nobody awaited ends the run. A cancellation that nobody awaited is no error."""
+        failure = context.get("exception") or RuntimeError(str(context.get("message")))
+        if self._failure is None and not isinstance(failure, asyncio.CancelledError):
+            self._failure = failure
 
     def get_debug(self) -> bool:
         """Never in debug mode, whose checks read the machine's clock."""
@@ -177,10 +180,15 @@ def virtual(trace: Trace | None = None) -> SimLoop:
 
 
 def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
-    """Run a coroutine on virtual time to its end."""
+    """Run a coroutine on virtual time to its end; an interrupt from the keyboard cancels it, and waits for its cures."""
+    task: asyncio.Task[T] = loop.create_task(main)
     try:
-        result: T = loop.run_until_complete(main)
-        return result
+        loop.run_until_complete(task)
+    except KeyboardInterrupt:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        raise
     finally:
-        main.close()
         loop.close()
+    return task.result()

@@ -245,6 +245,11 @@ class SimCluster:
         life.fence()
 
 
+def probe() -> str | None:
+    """A simulation can be had anywhere."""
+    return None
+
+
 @asynccontextmanager
 async def open(spec: RunSpec, directory: Path, changed: Changed) -> AsyncIterator[SimCluster]:  # noqa: ARG001 - no files here
     """Start the nodes of a run on the running virtual loop."""

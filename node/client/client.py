@@ -1,21 +1,21 @@
-"""The client library, server-driven: any node takes any request, and outcomes admit what is not known.
+"""Put and get through any node of the cluster: server-driven coordination (Dynamo, 6.4).
 
-Three things can become of a request: an answer, a failure that certainly had no effect (`RequestFailedError`), and an
-outcome that nobody here can know (`OutcomeUnknownError`): a time-out, a connection lost after sending, a quorum that
-was not reached. The last one may have happened, or may still happen.
+Any node takes any request. What went wrong is one of two things: it certainly had no effect, or nobody knows. The
+second is not an error of the first kind with another name: a put of unknown outcome may turn up later.
 
-This file knows requests and outcomes. It does not know sockets: a `dial` function opens channels, over TCP or
-otherwise.
+This file knows requests and outcomes. It does not know how a node is reached: that is a `Channel`, which somebody
+dials. It asks the running loop for time and for nothing else, so it runs under any loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from node.core.messages import (
     DebugRequest,
+    DebugResponse,
     DumpPage,
     DumpQuery,
     Get,
@@ -24,6 +24,7 @@ from node.core.messages import (
     Put,
     Refused,
     Request,
+    Response,
     Status,
     StatusQuery,
     Written,
@@ -33,89 +34,111 @@ TIMEOUT_MS = 1000
 
 
 class ChannelError(Exception):
-    """A request got no answer over this channel; `sent` says whether the node may have received it."""
+    """No answer came back. `sent` is False when the other side certainly had no part in it; `code` says what failed."""
 
-    def __init__(self, text: str, *, sent: bool) -> None:
+    def __init__(self, text: str, *, sent: bool, code: str = "") -> None:
         super().__init__(text)
         self.sent = sent
-
-
-class RequestFailedError(Exception):
-    """The request certainly had no effect; `code` is for programs, the text for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-
-
-class OutcomeUnknownError(Exception):
-    """The request may have taken effect, or may still do; `code` is for programs, the text for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
+        self.code = code or ("lost" if sent else "unreachable")
 
 
 class Channel(Protocol):
-    """A connection to one node, for any number of requests at a time."""
+    """A way to one node, for any number of requests at a time."""
 
-    async def request(self, message: Request | DebugRequest) -> Any:
-        """Send a request and return its answer; raises `ChannelError` when there will be none."""
+    async def request(self, message: Request | DebugRequest) -> Response | DebugResponse:
+        """Ask and wait for the answer, however long it takes; raises `ChannelError`. May be cancelled at any time."""
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Ask nothing more; let go as soon as nobody waits for an answer, without waiting for that."""
 
 
 Dial = Callable[[str], Awaitable[Channel]]
-"""Opens a channel to the node of that id; raises `ChannelError` when nobody is there."""
+"""Makes a channel to a node; raises `ChannelError` with `sent` False when it cannot be reached."""
 
 
-class Channels:
-    """One open channel to each node, dialled when it is first needed and again after it broke."""
+class RequestError(Exception):
+    """A request without success: a code for programs, a text for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+class RequestFailedError(RequestError):
+    """The request had no effect, and will have none."""
+
+
+class OutcomeUnknownError(RequestError):
+    """The request may have had an effect, or may still get one."""
+
+
+class _Channels:
+    """One channel to each node, dialled when it is needed."""
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
-        self._open: dict[str, Channel] = {}
+        self._channels: dict[str, Channel] = {}
+        self._dialling: dict[str, asyncio.Lock] = {}
 
-    async def request(self, node: str, message: Request | DebugRequest, timeout_ms: int) -> Any:
-        """Ask a node; raises `ChannelError`, or `TimeoutError` after the time."""
-        async with asyncio.timeout(timeout_ms / 1000):
-            channel = self._open.get(node)
-            if channel is None:
-                channel = self._open[node] = await self._dial(node)
+    async def request(self, node: str, message: Callable[[], Request | DebugRequest]) -> Response | DebugResponse:
+        """Ask a node; the message is made when there is a channel. One that has gone stale is dialled anew, once."""
+        channel = self._channels.get(node)
+        if channel is not None:
             try:
-                return await channel.request(message)
-            except ChannelError:
-                if self._open.get(node) is channel:
-                    del self._open[node]
-                await channel.close()
-                raise
+                return await self._ask(node, channel, message())
+            except ChannelError as error:
+                if error.sent or error.code != "unreachable":
+                    raise
+        return await self._ask(node, await self._dialled(node), message())
 
     async def close(self) -> None:
-        """Close all channels."""
-        channels, self._open = list(self._open.values()), {}
-        for channel in channels:
+        """Let go of all of them."""
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
             await channel.close()
+
+    async def _ask(self, node: str, channel: Channel, message: Request | DebugRequest) -> Response | DebugResponse:
+        answered = False
+        try:
+            response = await channel.request(message)
+            answered = True
+            return response
+        finally:
+            # A channel that gave no answer is not asked again: a connection that was cut stays silent long after.
+            if not answered and self._channels.get(node) is channel:
+                del self._channels[node]
+                await channel.close()
+
+    async def _dialled(self, node: str) -> Channel:
+        async with self._dialling.setdefault(node, asyncio.Lock()):
+            if node not in self._channels:
+                self._channels[node] = await self._dial(node)
+            return self._channels[node]
 
 
 class Client:
-    """A client of the cluster. `name` begins its request ids and must be its own."""
+    """A client of the cluster by name. `timeout_ms` is what a request gets unless it says otherwise.
 
-    def __init__(self, dial: Dial, nodes: Sequence[str], name: str) -> None:
-        self._channels = Channels(dial)
+    Methods raise `RequestFailedError` when there certainly was no effect, else `OutcomeUnknownError`.
+    """
+
+    def __init__(self, dial: Dial, nodes: Sequence[str], name: str, timeout_ms: int = TIMEOUT_MS) -> None:
+        self._channels = _Channels(dial)
         self._nodes = tuple(nodes)
         self._name = name
+        self._timeout_ms = timeout_ms
         self._requests = 0
         self._turn = 0
 
     async def get(
-        self, key: bytes, *, node: str | None = None, r: int | None = None, timeout_ms: int = TIMEOUT_MS
+        self, key: bytes, *, node: str | None = None, r: int | None = None, timeout_ms: int | None = None
     ) -> Got:
-        """Read all versions of a key, and one context for them; `r` overrides the cluster's R."""
-        request = Get(self._next_id(), key, timeout_ms * 1_000_000, r)
-        got = await self._ask(request, node, timeout_ms)
-        assert isinstance(got, Got), f"a get was answered with {type(got).__name__}"
-        return got
+        """Read all versions of a key, and the context to replace them with."""
+        name = self._new_name()
+        response = await self._request(node, timeout_ms, lambda remaining_ns: Get(name, key, remaining_ns, r))
+        assert isinstance(response, Got), f"a get was answered with {type(response).__name__}"
+        return response
 
     async def put(
         self,
@@ -125,85 +148,108 @@ class Client:
         context: bytes = b"",
         node: str | None = None,
         w: int | None = None,
-        timeout_ms: int = TIMEOUT_MS,
+        timeout_ms: int | None = None,
     ) -> Written:
-        """Write a version that replaces what the context covers; `w` overrides the cluster's W."""
-        request = Put(self._next_id(), key, value, context, timeout_ms * 1_000_000, w)
-        written = await self._ask(request, node, timeout_ms)
-        assert isinstance(written, Written), f"a put was answered with {type(written).__name__}"
-        return written
+        """Write a version that replaces what the context covers."""
+        name = self._new_name()
+        response = await self._request(
+            node, timeout_ms, lambda remaining_ns: Put(name, key, value, context, remaining_ns, w)
+        )
+        assert isinstance(response, Written), f"a put was answered with {type(response).__name__}"
+        return response
 
     async def close(self) -> None:
-        """Close all channels."""
+        """Let go of all connections as soon as nobody waits for an answer on them."""
         await self._channels.close()
 
-    async def _ask(self, request: Request, node: str | None, timeout_ms: int) -> Got | Written:
-        """Ask the node, or any that can be reached: what was certainly not sent may be tried elsewhere."""
-        targets = [node] if node is not None else self._in_turn()
-        for target in targets[:-1]:
-            try:
-                return _succeeded(await self._try(request, target, timeout_ms))
-            except ChannelError:
-                continue
-        try:
-            return _succeeded(await self._try(request, targets[-1], timeout_ms))
-        except ChannelError as error:
-            raise RequestFailedError("unreachable", str(error)) from error
-
-    async def _try(self, request: Request, node: str, timeout_ms: int) -> Any:
-        try:
-            return await self._channels.request(node, request, timeout_ms)
-        except TimeoutError as error:
-            raise OutcomeUnknownError("timeout", f"{node} did not answer within {timeout_ms} ms") from error
-        except ChannelError as error:
-            if error.sent:
-                raise OutcomeUnknownError("lost", str(error)) from error
-            raise
-
-    def _in_turn(self) -> list[str]:
-        self._turn = (self._turn + 1) % len(self._nodes)
-        return list(self._nodes[self._turn :] + self._nodes[: self._turn])
-
-    def _next_id(self) -> str:
+    def _new_name(self) -> str:
         self._requests += 1
         return f"{self._name}-{self._requests}"
 
+    def _in_turn(self) -> list[str]:
+        """All nodes, beginning with the one whose turn it is."""
+        first = self._turn % len(self._nodes)
+        self._turn += 1
+        return [*self._nodes[first:], *self._nodes[:first]]
 
-def _succeeded(response: Got | Written | Refused) -> Got | Written:
+    async def _request(
+        self, node: str | None, timeout_ms: int | None, message: Callable[[int], Request]
+    ) -> Response | DebugResponse:
+        """Ask the node, or each in turn until one can be reached; sort what comes back by what is certain."""
+        loop = asyncio.get_running_loop()
+        milliseconds = self._timeout_ms if timeout_ms is None else timeout_ms
+        deadline = loop.time() + milliseconds / 1000
+        asked: list[str] = []
+
+        def told() -> Request:
+            # The node gets less time than there is, so that its own answer, also a refusal, still arrives.
+            asked.append(candidate)
+            return message(max(1, int((deadline - loop.time()) * 900_000_000)))
+
+        unreached: list[ChannelError] = []
+        for candidate in self._in_turn() if node is None else [node]:
+            asked.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return _accepted(await self._channels.request(candidate, told))
+            except TimeoutError as error:
+                raise _timed_out(candidate, milliseconds, sent=bool(asked)) from error
+            except ChannelError as error:
+                if error.sent:
+                    raise OutcomeUnknownError(error.code, str(error)) from error
+                if error.code != "unreachable":
+                    raise RequestFailedError(error.code, str(error)) from error
+                unreached.append(error)
+        raise RequestFailedError("unreachable", "; ".join(str(error) for error in unreached)) from unreached[-1]
+
+
+def _accepted(response: Response | DebugResponse) -> Response | DebugResponse:
     if isinstance(response, Refused):
-        raise (RequestFailedError if response.definite else OutcomeUnknownError)(response.code, response.text)
+        refusal = RequestFailedError if response.definite else OutcomeUnknownError
+        raise refusal(response.code, response.text)
     return response
 
 
+def _timed_out(node: str, milliseconds: int, *, sent: bool) -> RequestError:
+    if sent:
+        return OutcomeUnknownError("timeout", f"{node} did not answer within {milliseconds} ms")
+    return RequestFailedError("unreachable", f"{node} could not be reached within {milliseconds} ms")
+
+
 class DebugClient:
-    """The view through the nodes' debug ports: what is under way, and everything that is held."""
+    """Asks debug ports what is under way and what is held; `dial` dials those. Raises `RequestFailedError` only."""
 
     def __init__(self, dial: Dial, timeout_ms: int = TIMEOUT_MS) -> None:
-        self._channels = Channels(dial)
+        self._channels = _Channels(dial)
         self._timeout_ms = timeout_ms
 
     async def status(self, node: str) -> Status:
-        """What is under way on a node; raises `RequestFailedError` when it does not answer."""
-        status: Status = await self._ask(node, StatusQuery())
-        return status
+        """What is under way in a node."""
+        response = await self._request(node, StatusQuery())
+        assert isinstance(response, Status), f"a status query was answered with {type(response).__name__}"
+        return response
 
     async def dump(self, node: str) -> tuple[HeldKey, ...]:
-        """Everything that a node holds; raises `RequestFailedError` when it does not answer."""
+        """Everything that a node holds, page by page."""
         held: list[HeldKey] = []
-        after = b""
-        while True:
-            page: DumpPage = await self._ask(node, DumpQuery(after))
+        query: DumpQuery | None = DumpQuery()
+        while query is not None:
+            page = await self._request(node, query)
+            assert isinstance(page, DumpPage), f"a dump query was answered with {type(page).__name__}"
             held += page.held
-            if not page.next:
-                return tuple(held)
-            after = page.next
+            query = DumpQuery(page.next) if page.next else None
+        return tuple(held)
 
     async def close(self) -> None:
-        """Close all channels."""
+        """Let go of all connections."""
         await self._channels.close()
 
-    async def _ask(self, node: str, query: DebugRequest) -> Any:
+    async def _request(self, node: str, query: DebugRequest) -> Response | DebugResponse:
         try:
-            return await self._channels.request(node, query, self._timeout_ms)
-        except (TimeoutError, ChannelError) as error:
-            raise RequestFailedError("unreachable", f"the debug port of {node}: {error or 'no answer'}") from error
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                return await self._channels.request(node, lambda: query)
+        except ChannelError as error:
+            raise RequestFailedError(error.code, str(error)) from error
+        except TimeoutError as error:
+            text = f"the debug port of {node} did not answer within {self._timeout_ms} ms"
+            raise RequestFailedError("timeout", text) from error

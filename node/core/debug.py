@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SPACES = (Space.DATA, Space.HINTS)
 
+PAGE_BYTES = 4 << 20
+"""A page ends early when its values have this many bytes: it must fit in a message."""
+
 
 def status(node: Node) -> Status:
     """Count what is under way."""
@@ -34,15 +37,29 @@ def status(node: Node) -> Status:
 def dump(node: Node, query: DumpQuery) -> DumpPage:
     """One page of everything held: first the data, then the hints, each in the order of the store.
 
-    A page's `next` is the number of the space followed by the last name in it.
+    A page's `next` is the number of the space followed by the last name in it. After what was no such thing there is
+    nothing.
     """
     number, after = (query.after[0], query.after[1:]) if query.after else (0, b"")
-    space = _SPACES[number]
-    page = node.replica.page(space, after, query.limit)
+    if number >= len(_SPACES):
+        return DumpPage((), b"")
+    space, limit = _SPACES[number], max(1, query.limit)
+    found = node.replica.page(space, after, limit)
+    page = _cut(found)
     held = tuple(_held(node, space, name, versions) for name, versions in page)
-    if len(page) == query.limit:
+    if len(found) == limit or len(page) < len(found):
         return DumpPage(held, bytes([number]) + page[-1][0])
     return DumpPage(held, bytes([number + 1]) if number + 1 < len(_SPACES) else b"")
+
+
+def _cut(page: list[tuple[bytes, Versions]]) -> list[tuple[bytes, Versions]]:
+    """The beginning of a page that is not too large, at least one entry."""
+    total = 0
+    for number, (_, versions) in enumerate(page):
+        total += sum(len(sibling.value) for sibling in versions.siblings)
+        if number and total > PAGE_BYTES:
+            return page[:number]
+    return page
 
 
 def _held(node: Node, space: Space, name: bytes, versions: Versions) -> HeldKey:

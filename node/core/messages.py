@@ -75,6 +75,10 @@ class Written(Message, frozen=True):
     ring: str
 
 
+SHUTTING_DOWN = "shutting-down"
+"""The code of a node that is leaving; whoever hears it may ask another one."""
+
+
 class Refused(Message, frozen=True):
     """The request did not succeed. `definite` says that it certainly had, and will have, no effect."""
 

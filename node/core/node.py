@@ -37,6 +37,7 @@ from node.core.facts import (
 from node.core.gets import get
 from node.core.handoff import hand_off
 from node.core.messages import (
+    SHUTTING_DOWN,
     Declined,
     DumpQuery,
     Fetch,
@@ -89,6 +90,7 @@ class Node:
         self.conversations = Conversations(self.timers, self.release.when_durable)
         self.switchboard = Switchboard(self, self.timers, self.detector, self.peer_timeout_ns, rng.getrandbits(48))
         self._handing_off: dict[str, None] = {}
+        self._probed: dict[str, None] = {}
         self._draining = False
         self._left = False
 
@@ -156,7 +158,7 @@ class Node:
     def _refusal(self, request: Request) -> tuple[str, str] | None:
         """Why a request is not served at all, as a code and a sentence."""
         if self._draining:
-            return "shutting-down", f"{self.id} is shutting down"
+            return SHUTTING_DOWN, f"{self.id} is shutting down"
         if request.remaining_ns <= 0:
             return "expired", "the request's time had run out before it was begun"
         if not 0 < len(request.key) <= KEY_BYTES_MAX:
@@ -217,8 +219,9 @@ class Node:
         return Candidates(self.ring.preference_list(key), self.config.n, self.detector.is_up, coordinator)
 
     def suspect(self, peer: str) -> None:
-        """Treat a peer as down, and begin to probe it."""
-        if self.detector.missed(peer):
+        """Treat a peer as down, and begin to probe it, unless a probe from an earlier suspicion is still at it."""
+        if self.detector.missed(peer) and peer not in self._probed:
+            self._probed[peer] = None
             self.conversations.begin(Kind.PROBE, probe(self, peer))
 
     def redial(self, peer: str) -> None:
@@ -228,6 +231,10 @@ class Node:
     def handed_off(self, target: str) -> None:
         """All hints for a target have been delivered."""
         del self._handing_off[target]
+
+    def probed(self, peer: str) -> None:
+        """A suspected peer has answered."""
+        del self._probed[peer]
 
     def seal(self, key: bytes, clock: Clock) -> bytes:
         """Make a context for a client."""

@@ -16,10 +16,11 @@ async def probe(node: Node, peer: str) -> None:
     while not node.detector.is_up(peer):
         await Sleep(node.config.probe_interval_ms * 1_000_000)
         if node.detector.is_up(peer):
-            return
+            break
         calls = node.calls(node.peer_timeout_ns * 2)
         calls.ask(peer, Ping)
         answer = await calls.next()
         calls.close()
         if answer is None or answer.message is None:
             node.redial(peer)
+    node.probed(peer)

@@ -18,7 +18,7 @@ from node.core.calls import Answer
 from node.core.candidates import Assignment
 from node.core.contexts import BadContextError
 from node.core.conversations import Durable
-from node.core.messages import Ack, Forward, Forwarded, Put, Refused, Replicate, Stored, Written
+from node.core.messages import SHUTTING_DOWN, Ack, Forward, Forwarded, Put, Refused, Replicate, Stored, Written
 from node.core.quorum import Quorum, Settled
 
 if TYPE_CHECKING:
@@ -32,24 +32,40 @@ async def put(node: Node, request: Put, respond: Respond) -> None:
     """Coordinate the put here if this node may; otherwise let the first of the top N that is up do it (one hop).
 
     The other one gets less time than there is, so that its answer, also a refusal, still arrives in time here. A put
-    that was sent and not answered may have happened, so nobody else is asked.
+    that was sent and not answered may have happened, so nobody else is asked; one that certainly had no effect, because
+    it was not sent or the other one is leaving, goes to the next.
     """
     tried: dict[str, None] = {}
-    forwarded = replace(request, remaining_ns=request.remaining_ns * 4 // 5)
+    deadline_ns = node.timers.now_ns + request.remaining_ns
     while (coordinator := _coordinator(node, request.key, tried)) != node.id:
         tried[coordinator] = None
-        calls = node.calls(request.remaining_ns)
-        calls.ask(coordinator, lambda call: Forward(call, forwarded), patience_ns=request.remaining_ns)
-        answer = await calls.next()
-        calls.close()
-        if answer is not None and isinstance(answer.message, Forwarded):
-            respond(answer.message.response)
-            return
-        if answer is None or answer.sent:
+        answer = await _forward(node, coordinator, request)
+        if answer is None or (answer.sent and not isinstance(answer.message, Forwarded)):
             text = f"{coordinator}, asked by {node.id} to coordinate, did not answer in time"
             respond(Refused(request.request, "timeout", text, definite=False))
             return
+        if isinstance(answer.message, Forwarded) and not _is_leaving(answer.message.response):
+            respond(answer.message.response)
+            return
+        request = replace(request, remaining_ns=deadline_ns - node.timers.now_ns)
+        if request.remaining_ns <= 0:
+            text = f"{', '.join(tried)} could not be asked to coordinate, and the request's time has run out"
+            respond(Refused(request.request, "expired", text, definite=True))
+            return
     await coordinate(node, request, respond)
+
+
+async def _forward(node: Node, coordinator: str, request: Put) -> Answer | None:
+    forwarded = replace(request, remaining_ns=request.remaining_ns * 4 // 5)
+    calls = node.calls(request.remaining_ns)
+    calls.ask(coordinator, lambda call: Forward(call, forwarded), patience_ns=request.remaining_ns)
+    answer = await calls.next()
+    calls.close()
+    return answer
+
+
+def _is_leaving(response: Written | Refused) -> bool:
+    return isinstance(response, Refused) and response.code == SHUTTING_DOWN
 
 
 def _coordinator(node: Node, key: bytes, tried: dict[str, None]) -> str:

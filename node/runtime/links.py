@@ -133,7 +133,6 @@ class Link:
         if self._connection is not None:
             self._connection.outbox.flush()
             self._connection.transport.abort() if abort else self._connection.transport.close()
-        self._leave()
         self._queue.clear()
         self._state = State.CLOSED
 
@@ -158,7 +157,8 @@ class Link:
 
     def _leave(self) -> None:
         self._connection = None
-        self._state = State.IDLE
+        if self._state is not State.CLOSED:
+            self._state = State.IDLE
 
     def _enqueue(self, message: PeerMessage, frame: bytes) -> None:
         self._queue.append((message, frame))

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Mapping
+from functools import partial
 
 from node.core.messages import DebugRequest, DebugResponse, Got, PeerMessage, Refused, Request, Response
 from node.runtime import wire
@@ -21,6 +22,10 @@ from node.runtime.ports import Ear
 from node.runtime.wire import Envelope, Framer, Hello, Kind, WireError
 
 BACKLOG = 1024
+HELLO_S = 5.0
+"""How long a connection may keep silent at its beginning."""
+
+_NUMBER_MAX = (1 << 32) - 1
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +36,7 @@ class PortError(Exception):
 
 def bound(address: tuple[str, int], *, reuse_port: bool = False) -> socket.socket:
     """Bind a port without listening yet; raises `PortError`."""
-    host, port = address
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
@@ -59,14 +63,14 @@ class TcpTransport:
         self.node = node
         self.ring = ring
         self.incarnation = ""
-        self.peers = tuple(addresses)
+        self.peers = tuple(peer for peer in addresses if peer != node)
         self.incoming: dict[str, Incoming] = {}
         self._loop = asyncio.get_running_loop()
         self._ear: Ear | None = None
         self._links = {
-            peer: Link(peer, address, lambda peer=peer: self._greeting(peer), self._unreached, self._loop)  # type: ignore[misc]
+            peer: Link(peer, address, partial(self._greeting, peer), self._unreached, self._loop)
             for peer, address in addresses.items()
-            if peer != node
+            if peer in self.peers
         }
         self._askers: dict[int, tuple[Incoming, int]] = {}
         self._asked = 0
@@ -195,11 +199,14 @@ class Incoming(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = prepared(transport)
-        self.outbox = Outbox(asyncio.get_running_loop(), self.transport)
+        loop = asyncio.get_running_loop()
+        self.outbox = Outbox(loop, self.transport)
+        self._patience = loop.call_later(HELLO_S, self.refuse, f"no hello within {HELLO_S:g} s")
         self._owner.arrived(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """End."""
+        self._patience.cancel()
         self._owner.gone(self)
 
     def data_received(self, data: bytes) -> None:
@@ -224,7 +231,7 @@ class Incoming(asyncio.Protocol):
         self._refused = True
         who = self._hello.source if self._hello is not None else "nobody known"
         log.warning("refusing a connection of %s: %s", who, text, extra={"event": "refused"})
-        self.outbox.add(wire.pack(Kind.ERROR, self._taken, f"{self._owner.node}: {text}"))
+        self.outbox.add(wire.pack(Kind.ERROR, min(self._taken, _NUMBER_MAX), f"{self._owner.node}: {text}"))
         self.close()
 
     def unanswerable(self, number: int, response: Response | DebugResponse, text: str) -> None:
@@ -238,6 +245,7 @@ class Incoming(asyncio.Protocol):
     def _take(self, frame: wire.Frame) -> None:
         if self._hello is None:
             self._hello = wire.hello(frame)
+            self._patience.cancel()
             self._greeted(self._hello)
         elif frame.kind is Kind.PEER and self.source:
             envelope = wire.envelope(frame)

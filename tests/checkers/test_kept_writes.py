@@ -233,6 +233,24 @@ def test_keys_are_judged_apart() -> None:
     assert [(finding.kind, finding.key) for finding in verdict.findings] == [("lost-write", "k")]
 
 
+def test_a_context_of_another_key_covers_nothing() -> None:
+    """A context is sealed to its key, even where both keys have had the same value."""
+    story = Story()
+    story.put("a", key="x")
+    story.put("a", key="y")
+    story.put("b", key="y", after=story.get("a", key="x"))
+    held = {"x": ("a",), "y": ("b",)}
+    verdict = check(story.dump({"n1": held, "n2": held, "n3": held}).ended())
+    assert [(finding.kind, finding.key) for finding in verdict.findings] == [("lost-write", "y")]
+
+
+def test_the_final_round_decides_whatever_was_dumped_after_it() -> None:
+    """A round is named for its occasion, not for its place."""
+    story = Story()
+    story.put("a")
+    assert kinds(story.everywhere().everywhere("a", round_name="afterwards").ended()) == ["lost-write"]
+
+
 def test_a_value_written_twice_raises_no_alarm_that_one_put_does_not_deserve() -> None:
     """Where values are not unique, "a" beside "b" may be the second "a", which nobody covered."""
     story = Story()

@@ -13,7 +13,7 @@ from nemesis.catalog import load, names
 from nemesis.powers import CureError, Effect, Link, Plan, PlanError
 from tests.nemesis.fakes import FakeNetwork
 
-UNHURRIED = settings(deadline=None)
+UNHURRIED = settings(deadline=None, max_examples=50)
 SIZES = st.integers(min_value=4, max_value=23)
 SEEDS = st.integers(min_value=0, max_value=10**6)
 

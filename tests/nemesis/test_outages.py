@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 
 from nemesis.catalog import load
 from nemesis.powers import CureError, Effect, Plan, PowerError
-from tests.nemesis.fakes import NODES, FakeProcesses
+from tests.nemesis.fakes import NODES, FakeProcesses, turns
 
 
 async def strike(name: str, processes: FakeProcesses, plan: Plan) -> Effect:
@@ -91,3 +92,36 @@ async def _hold(processes: FakeProcesses, entered: asyncio.Event) -> None:
     async with load("kill").inject(processes, Plan(nodes=("n2",))):
         entered.set()
         await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("name", ["kill", "kill-all", "restart", "wipe"])
+@pytest.mark.parametrize("steps", range(1, 20, 2))
+def test_a_blow_that_cannot_be_called_back_is_waited_for(name: str, steps: int) -> None:
+    """A signal that was sent arrives, cancelled or not; the cure comes after it, or the node would stay down."""
+    processes = Irrevocable()
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(strike(name, processes, load(name).plan(NODES, Random("1"))))
+        await turns(steps)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await turns(40)
+
+    asyncio.run(cancelled())
+    assert processes.whole
+
+
+class Irrevocable(FakeProcesses):
+    """Nodes that end some turns after they were told to, also when whoever told them no longer waits."""
+
+    async def kill(self, node: str) -> None:
+        """End it later, at once."""
+        await asyncio.shield(asyncio.ensure_future(self._later("kill", node)))
+
+    async def stop(self, node: str) -> None:
+        """End it later, politely."""
+        await asyncio.shield(asyncio.ensure_future(self._later("stop", node)))
+
+    async def _later(self, how: str, node: str) -> None:
+        await turns(10)
+        await self._end(how, node)

@@ -16,7 +16,7 @@ from nemesis.catalog import load, loses_disk, names
 from nemesis.powers import Plan, PlanError
 from nemesis.schedule import Injection, Schedule, collide, decode, draw, encode, held, rhythm
 
-UNHURRIED = settings(deadline=None)
+UNHURRIED = settings(deadline=None, max_examples=50)
 SECOND = 10**9
 NODES = ("n1", "n2", "n3", "n4", "n5")
 

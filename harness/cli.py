@@ -1,0 +1,209 @@
+"""The command line: run scenarios, list what there is, judge what was recorded.
+
+Exit codes: 0 valid, 1 invalid, 2 unknown, 64 for something that cannot be asked for, 70 when the harness itself
+failed. Heavy modules are imported by the commands that need them, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.spec import RunSpec, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from checkers.verdict import Answer
+    from harness.choosing import Chosen
+    from harness.scenarios import Scenario
+
+EXIT_USAGE = 64
+EXIT_FAILED = 70
+
+_EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
+
+
+@click.group()
+@click.version_option(package_name="keelhaul")
+def cli() -> None:
+    """Drag a replicated store under the keel; see what survives."""
+
+
+@cli.command("list")
+def list_command() -> None:
+    """List scenarios, faults, workloads, checkers and worlds."""
+    from checkers.judge import names as checker_names
+    from harness import plugins
+    from nemesis.catalog import names as fault_names
+
+    for family, scenarios in plugins.all_scenarios().items():
+        click.echo(f"{family}:")
+        for name, scenario in scenarios.items():
+            click.echo(f"  {name:28}{scenario.about}")
+    click.echo(f"faults:    {', '.join(fault_names())}")
+    click.echo(f"checkers:  {', '.join(checker_names())}")
+    click.echo(f"workloads: {', '.join(plugins.names('workload'))}")
+    click.echo(f"systems:   {', '.join(plugins.names('system'))}")
+    for world in plugins.names("world"):
+        trouble = plugins.world(world).probe()
+        click.echo(f"world {world}: {'can be had here' if trouble is None else trouble}")
+
+
+def _settings(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    settings: dict[str, int] = {}
+    for setting in given:
+        name, separator, value = setting.partition("=")
+        if not separator or not value.lstrip("-").isdigit():
+            raise UsageError(f"--set {setting}: give NAME=NUMBER, such as hint_retry_ms=500")
+        settings[name] = int(value)
+    return settings
+
+
+@cli.command("run")
+@click.argument("scenario")
+@click.option("--world", default="auto", show_default=True, help="auto, sim, processes or containers.")
+@click.option("--system", default="dynamo", show_default=True, help="The system under test.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Draws everything that is drawn.")
+@click.option("--time-limit", "time_limit_s", type=float, default=20.0, show_default=True, help="Seconds of stress.")
+@click.option("--nodes", type=int, default=5, show_default=True)
+@click.option("--n", type=int, default=3, show_default=True, help="Replicas of a key.")
+@click.option("--r", type=int, default=2, show_default=True, help="Replicas that must answer a read.")
+@click.option("--w", type=int, default=2, show_default=True, help="Replicas that must confirm a write.")
+@click.option("--concurrency", type=int, default=10, show_default=True, help="Clients.")
+@click.option("--rate", type=float, default=100.0, show_default=True, help="Operations a second of all; 0: no limit.")
+@click.option("--keys", type=int, default=40, show_default=True)
+@click.option("--set", "settings", multiple=True, callback=_settings, help="A constant of the system: NAME=NUMBER.")
+@click.option("--node-module", "variant", help="Run the NODE of this module, such as tests.bugs.forgotten_hints.")
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where to.")
+@click.option("--trace", is_flag=True, help="Keep every event of a simulated run in trace.txt.")
+def run_command(scenario: str, world: str, runs: Path, trace: bool, **options: Any) -> None:
+    """Run SCENARIO, or every scenario of a family of that name."""
+    from harness import plugins
+    from harness.choosing import choose
+    from reports.terminal import console_for
+
+    found = plugins.find_scenarios(scenario)
+    specs = [_spec(name, chosen, options) for name, chosen in found.items()]
+    chosen_world = choose(world)
+    console = console_for(sys.stdout)
+    console.print(chosen_world.note, style="bold", highlight=False)
+    answers = [_run_one(spec, chosen_world, runs, console, trace=trace) for spec in specs]
+    sys.exit(_EXIT[_summary(specs, answers, chosen_world, console).value])
+
+
+def _spec(name: str, scenario: Scenario, options: dict[str, Any]) -> RunSpec:
+    """The spec of a scenario, complete but for the world; raises `UsageError`."""
+    from harness import plugins
+    from harness.runs import schedule_of
+
+    spec = RunSpec(scenario=name, world="", faults=scenario.faults, workload=scenario.workload, **options).checked()
+    plugins.system(spec.system).builder(spec)
+    schedule_of(spec)
+    return spec
+
+
+def _run_one(spec: RunSpec, chosen: Chosen, runs: Path, console: Console, *, trace: bool) -> Answer:
+    import msgspec
+
+    from checkers.history import read
+    from harness.runs import HISTORY, carry_out, new_directory
+    from reports.terminal import print_report
+
+    spec = msgspec.structs.replace(spec, world=chosen.world)
+    directory = new_directory(runs, spec)
+    replay = replay_line(spec)
+    finished = carry_out(spec, directory, replay, keep=trace)
+    if finished.trace is not None:
+        (directory / "trace.txt").write_text("\n".join(finished.trace) + "\n")
+    print_report(read(directory / HISTORY), finished.judgement.verdicts, console, replay=replay, world_note=chosen.note)
+    if finished.digest is not None:
+        console.print(f"trace digest {finished.digest}, {finished.events} events", highlight=False)
+    console.print(f"everything about this run: {directory}/", highlight=False)
+    console.print()
+    return finished.judgement.answer
+
+
+def _summary(specs: list[RunSpec], answers: list[Answer], chosen: Chosen, console: Console) -> Answer:
+    """Say how the runs went together; the last line names the world again, because it decides what was proved."""
+    from checkers.verdict import worst
+
+    answer = worst(answers)
+    if len(specs) > 1:
+        for spec, one in zip(specs, answers, strict=True):
+            console.print(f"{spec.scenario:28}{one.value}", highlight=False)
+    console.print(
+        f"{answer.value}: {len(specs)} run{'s'[: len(specs) != 1]}; {chosen.note}", style="bold", highlight=False
+    )
+    return answer
+
+
+def replay_line(spec: RunSpec) -> str:
+    """The one line that repeats a run: what differs from the defaults, and always the world and the seed."""
+    words = ["keelhaul", "run", spec.scenario, "--world", spec.world, "--seed", str(spec.seed)]
+    plain = RunSpec(scenario=spec.scenario, world=spec.world, seed=spec.seed)
+    for option, field in _OPTIONS.items():
+        value = getattr(spec, field)
+        if value != getattr(plain, field):
+            words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    for name, number in spec.settings.items():
+        words += ["--set", f"{name}={number}"]
+    return shlex.join(words)
+
+
+_OPTIONS = {
+    "--system": "system",
+    "--time-limit": "time_limit_s",
+    "--nodes": "nodes",
+    "--n": "n",
+    "--r": "r",
+    "--w": "w",
+    "--concurrency": "concurrency",
+    "--rate": "rate",
+    "--keys": "keys",
+    "--node-module": "variant",
+}
+
+
+@cli.command("check")
+@click.argument("run_or_history", type=click.Path(path_type=Path))
+@click.option("--checker", "chosen", multiple=True, help="Only this checker; may be given again.")
+def check_command(run_or_history: Path, chosen: tuple[str, ...]) -> None:
+    """Judge a recorded history again: a run directory or a history file."""
+    from checkers.history import DamagedHistoryError, read
+    from checkers.judge import NoSuchCheckerError, judge
+    from reports.terminal import console_for, print_report
+
+    path = run_or_history / "history.jsonl" if run_or_history.is_dir() else run_or_history
+    try:
+        history = read(path)
+        judgement = judge(history, chosen or None)
+    except (DamagedHistoryError, NoSuchCheckerError) as error:
+        raise UsageError(str(error)) from error
+    print_report(history, judgement.verdicts, console_for(sys.stdout), replay=None, world_note=None)
+    sys.exit(_EXIT[judgement.answer.value])
+
+
+def main() -> None:
+    """The `keelhaul` command."""
+    from harness.contracts import WorldError
+
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message(), EXIT_USAGE)
+    except UsageError as error:
+        _fail(str(error), EXIT_USAGE)
+    except WorldError as error:
+        _fail(str(error), EXIT_FAILED)
+    except click.Abort:
+        _fail("interrupted", 130)
+
+
+def _fail(text: str, code: int) -> None:
+    click.echo(f"keelhaul: {text}", err=True)
+    sys.exit(code)

@@ -1,0 +1,37 @@
+"""Planted bug: where two replicas have diverged, the merge keeps one sibling, the one with the largest dot.
+
+What is wrong: concurrent writes are settled by whoever has the larger name, and an acknowledged one is gone. The idea is
+last-writer-wins where siblings were promised: hazard H12, Riak's `allow_mult=false`.
+"""
+
+from __future__ import annotations
+
+from node.core.node import Node
+from node.core.replica import Replica
+from node.core.versions import Versions, merge
+from node.runtime.main import main
+
+SCENARIO = "partition-halves"
+CHECKER = "kept-writes"
+SEEDS = 2
+
+
+class LossyReplica(Replica):
+    """A replica that settles what it should keep."""
+
+    def merged(self, one: Versions, two: Versions) -> Versions:
+        """Merge; where neither side has seen all of the other, keep the last sibling only."""
+        united = merge(one, two)
+        if united.clock in (one.clock, two.clock):
+            return united
+        return Versions(united.clock, united.siblings[-1:])
+
+
+class NODE(Node):
+    """The node with the bug."""
+
+    replica_type = LossyReplica
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(node_type=NODE))

@@ -1,0 +1,33 @@
+"""Planted bug: records have no key epoch, so a fallback mints a dot again after its hint was delivered and deleted.
+
+What is wrong: it coordinates v1 as (D, i, 1), delivers it, forgets it, and coordinates v2 as (D, i, 1) too; replicas that
+have v1 drop v2 as known. No disk and no process need to fail. The idea is riak_kv's kv679 family (hazard H03, fallbacks).
+"""
+
+from __future__ import annotations
+
+from node.core.node import Node
+from node.core.replica import Replica
+from node.runtime.main import main
+
+SCENARIO = "partition-halves"
+CHECKER = "dots"
+SEEDS = 10
+
+
+class EpochlessReplica(Replica):
+    """A replica whose records all have the same epoch."""
+
+    def new_epoch(self) -> int:
+        """Always the same."""
+        return 1
+
+
+class NODE(Node):
+    """The node with the bug."""
+
+    replica_type = EpochlessReplica
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(node_type=NODE))

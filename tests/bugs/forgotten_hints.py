@@ -1,0 +1,32 @@
+"""Planted bug: after a restart the node does not look for the hints that it had kept.
+
+What is wrong: hints are on the disk and nobody delivers them. The idea is hazard H07, a hint owner that restarts and
+never looks at its fallback data (riak_core issue 154).
+"""
+
+from __future__ import annotations
+
+from node.core.node import Node
+from node.core.replica import Replica
+from node.runtime.main import main
+
+SCENARIO = "crash-partition"
+CHECKER = "convergence"
+SEEDS = 5
+
+
+class ForgetfulReplica(Replica):
+    """A replica that begins without hints."""
+
+    def find_hints(self) -> None:
+        """Look for nothing."""
+
+
+class NODE(Node):
+    """The node with the bug."""
+
+    replica_type = ForgetfulReplica
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(node_type=NODE))

@@ -1,0 +1,1 @@
+"""One body of tests for everything that implements the same port."""

@@ -1,0 +1,1 @@
+"""Tests of the simulation: loop, network, disk, trace."""

@@ -1,0 +1,1 @@
+"""Tests of the core: one file a module, and a cluster of bare nodes to talk in."""
