@@ -24,3 +24,46 @@ $(STAMP): pyproject.toml
 
 .PHONY: venv
 venv: $(STAMP) ## Make the environment in .venv
+
+.PHONY: engine
+engine: ## Install and start a Docker engine (Debian or Ubuntu, as root)
+	@docker/engine.sh
+
+.PHONY: image
+image: ## Build the node's image, with the offline way to a base where no registry answers
+	@docker/image.sh
+
+# Containers need the image of this very source; without an engine there is nothing to build it with.
+.PHONY: image-if-engine
+image-if-engine:
+	@if [ "$(WORLD)" = containers ]; then docker/image.sh; \
+	elif [ "$(WORLD)" = auto ] && docker/engine.sh answers; then docker/image.sh || true; fi
+
+.PHONY: test-partition
+test-partition: $(STAMP) image-if-engine ## Cut the network in five shapes: WORLD=auto|containers|processes|sim TIME=20 SEED=1
+	@$(BIN)/keelhaul run partition --world $(WORLD) --time-limit $(TIME) --seed $(SEED)
+
+.PHONY: test-crash
+test-crash: $(STAMP) image-if-engine ## Kill, restart and wipe nodes: the same options
+	@$(BIN)/keelhaul run crash --world $(WORLD) --time-limit $(TIME) --seed $(SEED)
+
+.PHONY: test
+test: $(STAMP) ## Run the tests
+	@$(BIN)/pytest
+
+.PHONY: check
+check: $(STAMP) ## Format, lint, types, and the rules of the house
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q tests/house
+
+.PHONY: format
+format: $(STAMP) ## Put the code in order
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## Empty runs/ and throw away caches; .venv stays
+	@rm -rf runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis ./*.egg-info
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

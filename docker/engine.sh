@@ -3,6 +3,7 @@
 #
 #   docker/engine.sh         an engine answers already -> say so; else install what is missing, start one, wait for it
 #   docker/engine.sh stop    stop the engine that this script started, and no other
+#   docker/engine.sh answers    say by the exit code alone whether one answers
 #
 # Knows: Debian and Ubuntu packages, and how to run dockerd without an init system. With systemd, the package's own
 # service is used instead. Does not know: images, networks, runs.
@@ -126,6 +127,7 @@ start() {
 main() {
   case ${1:-start} in
     stop) stop ;;
+    answers) answers "${DOCKER_HOST:-$SOCKET}" ;;
     start)
       local host=${DOCKER_HOST:-$SOCKET}
       if answers "$host"; then
@@ -140,7 +142,7 @@ main() {
       answers "$SOCKET" || start # with systemd, installing has started it
       ;;
     *)
-      echo "usage: docker/engine.sh [start|stop]" >&2
+      echo "usage: docker/engine.sh [start|stop|answers]" >&2
       exit 64
       ;;
   esac

@@ -6,12 +6,12 @@ root and without Docker. Whoever insists on a world gets it, or one line that sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness import plugins
 from harness.contracts import WorldError
-
-PREFERRED = ("containers", "processes", "sim")
+from harness.spec import UsageError
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,21 @@ class Chosen:
     note: str
 
 
-def choose(wanted: str) -> Chosen:
-    """Choose a world; raises `WorldError` when the one that was insisted on cannot be had."""
+def choose(wanted: str, possible: Sequence[str]) -> Chosen:
+    """Choose a world of those that the system can run in, best first.
+
+    Raises `WorldError` when the one that was insisted on cannot be had, `UsageError` when there is none of that name or
+    the system cannot run in it.
+    """
     if wanted != "auto":
+        if wanted in plugins.names("world") and wanted not in possible:
+            raise UsageError(f"--world {wanted}: this system runs in {', '.join(possible)}")
         trouble = plugins.world(wanted).probe()
         if trouble is not None:
             raise WorldError(f"world {wanted}: {trouble}")
         return Chosen(wanted, f"world: {wanted}, as asked")
     missed: list[str] = []
-    for name in PREFERRED:
+    for name in possible:
         trouble = plugins.world(name).probe()
         if trouble is None:
             because = f"; {'; '.join(missed)}" if missed else ""

@@ -76,6 +76,8 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option("--w", type=int, default=2, show_default=True, help="Replicas that must confirm a write.")
 @click.option("--concurrency", type=int, default=10, show_default=True, help="Clients.")
 @click.option("--rate", type=float, default=100.0, show_default=True, help="Operations a second of all; 0: no limit.")
+@click.option("--every", "every_s", type=float, default=8.0, show_default=True, help="Seconds between two faults.")
+@click.option("--for", "for_s", type=float, default=4.0, show_default=True, help="Seconds that a fault lasts.")
 @click.option("--keys", type=int, default=40, show_default=True)
 @click.option("--set", "settings", multiple=True, callback=_settings, help="A constant of the system: NAME=NUMBER.")
 @click.option("--node-module", "variant", help="Run the NODE of this module, such as tests.bugs.forgotten_hints.")
@@ -83,13 +85,14 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option("--trace", is_flag=True, help="Keep every event of a simulated run in trace.txt.")
 def run_command(scenario: str, world: str, runs: Path, trace: bool, **options: Any) -> None:
     """Run SCENARIO, or every scenario of a family of that name."""
+    sys.path.insert(0, "")  # a --node-module is found from here, as it is by `python -m`
     from harness import plugins
     from harness.choosing import choose
     from reports.terminal import console_for
 
     found = plugins.find_scenarios(scenario)
     specs = [_spec(name, chosen, options) for name, chosen in found.items()]
-    chosen_world = choose(world)
+    chosen_world = choose(world, plugins.system(options["system"]).WORLDS)
     console = console_for(sys.stdout)
     console.print(chosen_world.note, style="bold", highlight=False)
     answers = [_run_one(spec, chosen_world, runs, console, trace=trace) for spec in specs]
@@ -164,6 +167,8 @@ _OPTIONS = {
     "--w": "w",
     "--concurrency": "concurrency",
     "--rate": "rate",
+    "--every": "every_s",
+    "--for": "for_s",
     "--keys": "keys",
     "--node-module": "variant",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def carry_out(
     loop = virtual(Trace(keep=keep)) if spec.world == "sim" else None
     interrupted: list[str] = []
     main = _main(spec, schedule, directory, _listener(loop, heard), interrupted)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
         world.run(main, loop) if loop else world.run(main)
     digest, events = (loop.trace.digest, loop.trace.count) if loop else (None, None)
     judgement = judge(read_history(directory / HISTORY), plugins.workload(spec.workload).CHECKERS)
@@ -147,6 +148,9 @@ async def _main(
     """Open the history, start the cluster, tell the story; whatever happens, write down how it ended."""
     loop = asyncio.get_running_loop()
     began = loop.time()
+    task = asyncio.current_task()
+    if task is not None and not isinstance(loop, SimLoop):
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
     recorder = Recorder(directory / HISTORY, lambda: round((loop.time() - began) * 1e9), heard)
 
     def changed(node: str, event: str, detail: dict[str, Any]) -> None:

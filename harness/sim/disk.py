@@ -6,6 +6,7 @@ as a whole; which of the two is drawn.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 
@@ -18,7 +19,9 @@ SYNC_SIGMA = 0.9
 
 STALL_SHARE = 0.005
 STALL_MS = (20, 120)
-"""One sync in two hundred waits for something else: the disk's own housekeeping, a neighbour, a barrier of another file."""
+"""One sync in two hundred waits for something else: the disk's own housekeeping, a neighbour, a barrier of another
+file.
+"""
 
 
 class SimDisk(MemoryStore):
@@ -46,7 +49,7 @@ class SimDisk(MemoryStore):
     def _sync_ns(self) -> int:
         if self._rng.random() < STALL_SHARE:
             return self._rng.randint(*STALL_MS) * 1_000_000
-        return int(SYNC_US_MEDIAN * 1000 * self._rng.lognormvariate(0, SYNC_SIGMA))
+        return int(SYNC_US_MEDIAN * 1000 * math.exp(self._rng.gauss(0, SYNC_SIGMA)))
 
     def crash(self) -> None:
         """Lose what is not durable; the commit under way is drawn."""

@@ -11,6 +11,7 @@ The loop knows time and order. It does not know nodes, networks or disks.
 from __future__ import annotations
 
 import asyncio
+import gc
 import heapq
 from asyncio import events
 from collections.abc import Callable, Coroutine
@@ -175,13 +176,21 @@ class SimLoop(asyncio.AbstractEventLoop):
 
 
 def virtual(trace: Trace | None = None) -> SimLoop:
-    """A loop that stands at time 0. What it leaves out of asyncio's contract would come from outside the simulation."""
+    """A loop that stands at time 0. What it leaves out of asyncio's contract would come from outside the
+    simulation.
+    """
     return SimLoop(trace)  # type: ignore[abstract]
 
 
 def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
-    """Run a coroutine on virtual time to its end; an interrupt from the keyboard cancels it, and waits for its cures."""
+    """Run a coroutine on virtual time to its end; an interrupt cancels it, and waits for its cures.
+
+    What was there before is kept out of the garbage collector's sight meanwhile, which would go through it again and
+    again.
+    """
     task: asyncio.Task[T] = loop.create_task(main)
+    gc.collect()
+    gc.freeze()
     try:
         loop.run_until_complete(task)
     except KeyboardInterrupt:
@@ -191,4 +200,5 @@ def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
         raise
     finally:
         loop.close()
+        gc.unfreeze()
     return task.result()

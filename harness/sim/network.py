@@ -8,6 +8,7 @@ This file knows addresses and callbacks, not what is sent.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -97,4 +98,4 @@ class SimNetwork:
 
 def latency_ns(rng: random.Random) -> int:
     """Draw the one-way delay of one message."""
-    return int(LATENCY_US_MEDIAN * 1000 * rng.lognormvariate(0, LATENCY_SIGMA))
+    return int(LATENCY_US_MEDIAN * 1000 * math.exp(rng.gauss(0, LATENCY_SIGMA)))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from itertools import zip_longest
 
+_CHUNK = 512
+
 
 class Trace:
     """The events of one run. `keep` holds on to them all; the digest needs no memory."""
@@ -18,20 +20,27 @@ class Trace:
         self.count = 0
         self.kept: list[str] | None = [] if keep else None
         self._hash = hashlib.blake2b(digest_size=16)
+        self._pending: list[str] = []
 
     def event(self, at_ns: int, label: str) -> None:
         """Add one event."""
         self.count += 1
-        line = f"{at_ns} {label}"
-        self._hash.update(line.encode())
-        self._hash.update(b"\n")
+        line = f"{at_ns} {label}\n"
+        self._pending.append(line)
+        if len(self._pending) == _CHUNK:
+            self._flush()
         if self.kept is not None:
-            self.kept.append(line)
+            self.kept.append(line[:-1])
 
     @property
     def digest(self) -> str:
         """The digest of all events so far, 32 hexadecimal digits."""
-        return self._hash.copy().hexdigest()
+        self._flush()
+        return self._hash.hexdigest()
+
+    def _flush(self) -> None:
+        self._hash.update("".join(self._pending).encode())
+        self._pending.clear()
 
 
 def first_divergence(one: list[str], two: list[str]) -> str | None:

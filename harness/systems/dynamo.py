@@ -26,6 +26,7 @@ from node.runtime.ports import Clock, Engine, Transport
 
 OPERATIONS = ("get", "put")
 POWERS = (Network, Processes)
+WORLDS = ("containers", "processes", "sim")
 
 VALUE_TEXT_MAX = 64
 """Longer values stand in the history as the digest of their bytes."""

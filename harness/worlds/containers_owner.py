@@ -50,5 +50,8 @@ def place() -> str:
 
 
 def started(pid: int) -> str:
-    """When the process began, in ticks since the boot; raises `OSError` when there is none."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    """When the process began, in ticks since the boot; raises `OSError` when there is none, or only its remains."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    if fields[0] in "ZX":  # dead, and its parent has not asked yet
+        raise ProcessLookupError(pid)
+    return fields[19]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -58,6 +59,23 @@ def probe() -> str | None:
     except FileNotFoundError as error:
         return f"{error}: run from a checkout"
     host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    try:
+        _knock(host)
+    except OSError as error:
+        return refused(host, repr(error))
+    return _asked(host, image)
+
+
+def _knock(host: str) -> None:
+    """See whether somebody listens on the engine's socket: at once, and without the library, which leaks failures."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(ANSWER_S)
+            sock.connect(host.removeprefix("unix://"))
+
+
+def _asked(host: str, image: str) -> str | None:
+    """Ask the engine for the image."""
     from docker.errors import DockerException, ImageNotFound
     from requests.exceptions import RequestException
 

@@ -98,6 +98,7 @@ async def coordinate(node: Node, request: Put, respond: Respond) -> None:
     writing.confirmed(own)
     for assignment in others:
         writing.ask(assignment)
+    writing.answer(writing.calls.open)
 
     while writing.homeless and (answer := await writing.calls.next()) is not None:
         writing.heed(answer)

@@ -130,9 +130,11 @@ class Link:
         """Let go for good, writing what is collected unless aborted."""
         if self._dial is not None:
             self._dial.cancel()
-        if self._connection is not None:
+        if self._connection is not None and abort:
+            self._connection.transport.abort()
+        elif self._connection is not None:
             self._connection.outbox.flush()
-            self._connection.transport.abort() if abort else self._connection.transport.close()
+            self._connection.transport.close()
         self._queue.clear()
         self._state = State.CLOSED
 

@@ -86,10 +86,11 @@ class TcpTransport:
         self.incarnation = incarnation
         host, port = sock.getsockname()[:2]
         try:
-            server = await self._loop.create_server(lambda: Incoming(self, debug), sock=sock, backlog=BACKLOG)
+            # uvloop keeps it to itself when the port has been taken since it was bound.
+            sock.listen(BACKLOG)
         except OSError as error:
             raise _unavailable((host, port), error) from error
-        self._servers.append(server)
+        self._servers.append(await self._loop.create_server(lambda: Incoming(self, debug), sock=sock, backlog=BACKLOG))
         return host, port
 
     async def close(self) -> None:

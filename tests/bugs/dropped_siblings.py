@@ -1,10 +1,12 @@
 """Planted bug: where two replicas have diverged, the merge keeps one sibling, the one with the largest dot.
 
-What is wrong: concurrent writes are settled by whoever has the larger name, and an acknowledged one is gone. The idea is
-last-writer-wins where siblings were promised: hazard H12, Riak's `allow_mult=false`.
+What is wrong: concurrent writes are settled by whoever has the larger name, and an acknowledged one is gone. The idea
+is last-writer-wins where siblings were promised: hazard H12, Riak's `allow_mult=false`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from node.core.node import Node
 from node.core.replica import Replica
@@ -14,6 +16,9 @@ from node.runtime.main import main
 SCENARIO = "partition-halves"
 CHECKER = "kept-writes"
 SEEDS = 2
+OPTIONS: dict[str, Any] = {}
+# Several clients write concurrently without any fault; one client alone does not.
+CALM: dict[str, Any] = {"concurrency": 1, "rate": 20.0}
 
 
 class LossyReplica(Replica):

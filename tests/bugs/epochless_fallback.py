@@ -1,10 +1,13 @@
 """Planted bug: records have no key epoch, so a fallback mints a dot again after its hint was delivered and deleted.
 
-What is wrong: it coordinates v1 as (D, i, 1), delivers it, forgets it, and coordinates v2 as (D, i, 1) too; replicas that
-have v1 drop v2 as known. No disk and no process need to fail. The idea is riak_kv's kv679 family (hazard H03, fallbacks).
+What is wrong: it coordinates v1 as (D, i, 1), delivers it, forgets it, and coordinates v2 as (D, i, 1) too; replicas
+that have v1 drop v2 as known. No disk and no process need to fail. The idea is riak_kv's kv679 family (hazard H03,
+fallbacks).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from node.core.node import Node
 from node.core.replica import Replica
@@ -13,6 +16,8 @@ from node.runtime.main import main
 SCENARIO = "partition-halves"
 CHECKER = "dots"
 SEEDS = 10
+OPTIONS: dict[str, Any] = {}
+CALM: dict[str, Any] = {}
 
 
 class EpochlessReplica(Replica):

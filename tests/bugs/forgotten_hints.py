@@ -6,13 +6,17 @@ never looks at its fallback data (riak_core issue 154).
 
 from __future__ import annotations
 
+from typing import Any
+
 from node.core.node import Node
 from node.core.replica import Replica
 from node.runtime.main import main
 
 SCENARIO = "crash-partition"
 CHECKER = "convergence"
-SEEDS = 5
+SEEDS = 8
+OPTIONS: dict[str, Any] = {}
+CALM: dict[str, Any] = {}
 
 
 class ForgetfulReplica(Replica):

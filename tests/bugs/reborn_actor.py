@@ -1,10 +1,12 @@
 """Planted bug: a node whose disk was lost comes back as the same actor and counts from one again.
 
-What is wrong: its new writes carry dots that other replicas have seen, and they drop them as known. The idea is hazards
-H03 and H22: riak_kv issue 679, a coordinator that lost its copy and its clock.
+What is wrong: its new writes carry dots that other replicas have seen, and they drop them as known. The idea is
+hazards H03 and H22: riak_kv issue 679, a coordinator that lost its copy and its clock.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from node.core.node import Node
 from node.core.replica import Replica
@@ -12,7 +14,9 @@ from node.runtime.main import main
 
 SCENARIO = "crash-wipe"
 CHECKER = "dots"
-SEEDS = 3
+SEEDS = 8
+OPTIONS: dict[str, Any] = {"keys": 10, "every_s": 3.0, "for_s": 1.0}
+CALM: dict[str, Any] = {}
 
 
 class RebornReplica(Replica):

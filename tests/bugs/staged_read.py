@@ -2,9 +2,14 @@
 
 What is wrong: the release order. A client sees a version, or builds on it, that a crash then takes back. The idea is
 group commit done wrong: hazard H14, and every store that acknowledged from the page cache.
+
+One node alone shows it best: in a larger cluster, read repair carries what was handed out too early to other nodes
+within a few milliseconds, and so hides most of the losses.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from node.core.facts import Command, Reply, Send
 from node.core.messages import Fetched, Got
@@ -12,9 +17,21 @@ from node.core.node import Node
 from node.core.release import Release
 from node.runtime.main import main
 
-SCENARIO = "crash-kill-all"
+SCENARIO = "crash-kill"
 CHECKER = "kept-writes"
-SEEDS = 40
+SEEDS = 10
+OPTIONS: dict[str, Any] = {
+    "nodes": 1,
+    "n": 1,
+    "r": 1,
+    "w": 1,
+    "keys": 60,
+    "rate": 1000.0,
+    "concurrency": 40,
+    "every_s": 2.0,
+    "for_s": 0.3,
+}
+CALM: dict[str, Any] = {}
 
 
 class HastyRelease(Release):

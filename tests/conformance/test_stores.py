@@ -281,6 +281,13 @@ def read_only(store: SqliteStore) -> None:
     store._db.execute("PRAGMA query_only = 1")
 
 
+def write_much(store: SqliteStore) -> None:
+    """More than fits in what is there."""
+    for number in range(100):
+        store.stage(DATA, b"%d" % number, bytes(4096))
+        commit(store)
+
+
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [(full, "database or disk is full (SQLITE_FULL"), (read_only, "attempt to write a readonly database")],
@@ -294,9 +301,7 @@ def test_a_disk_that_takes_no_more_is_an_engine_error(
     commit(store)
     break_it(store)
     with pytest.raises(EngineError) as refused:
-        for number in range(100):
-            store.stage(DATA, b"%d" % number, bytes(4096))
-            commit(store)
+        write_much(store)
     assert str(refused.value).startswith(f"{tmp_path}/store.db: {said}")
     assert "\n" not in str(refused.value)
     store.close()
@@ -320,7 +325,7 @@ def test_a_lock_of_somebody_else_is_an_engine_error(tmp_path: Path, monkeypatch:
 def test_a_directory_that_cannot_be_made_is_an_engine_error(tmp_path: Path) -> None:
     """Such as one under a file."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(EngineError, match="cannot use the data directory .*/file/data: Not a directory"):
+    with pytest.raises(EngineError, match=r"cannot use the data directory .*/file/data: Not a directory"):
         SqliteStore(tmp_path / "file" / "data")
 
 

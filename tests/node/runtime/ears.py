@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from node.core.messages import DebugRequest, PeerMessage, Ping, Request
+from node.runtime import wire
 from node.runtime.tcp import TcpTransport, bound
+from node.runtime.wire import Framer, Kind
 from tests.node.runtime.loops import LOCAL
 
 RING = "ring"
@@ -64,3 +70,51 @@ class Pair:
         """Send numbered messages."""
         for call in calls:
             self.transports[source].send(target, Ping(call))
+
+
+@asynccontextmanager
+async def talking(*listening: str, **settings: str) -> AsyncIterator[Pair]:
+    """A pair of transports, with some of them listening."""
+    pair = Pair(**settings)  # type: ignore[arg-type]  # the only setting used here is a string
+    await pair.listen(*listening)
+    try:
+        yield pair
+    finally:
+        await pair.close()
+
+
+class Raw:
+    """A connection that says what the test wants it to say."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._framer = Framer()
+
+    async def __aenter__(self) -> Raw:
+        self._reader, self._writer = await asyncio.open_connection(*self._address)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.transport.abort()
+        await asyncio.sleep(0)
+
+    def say(self, kind: Kind, number: int, message: object) -> None:
+        """Send a frame."""
+        self._writer.write(wire.pack(kind, number, message))
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._writer.write(data)
+
+    async def read(self) -> list[wire.Frame]:
+        """All frames that arrive until the other side closes."""
+        found = []
+        while data := await self._reader.read(1 << 16):
+            found += self._framer.feed(data)
+        return found
+
+    async def refusal(self) -> tuple[int, str]:
+        """The frame that the other side closes with."""
+        (frame,) = await self.read()
+        assert frame.kind is Kind.ERROR
+        return frame.number, wire.error_text(frame)

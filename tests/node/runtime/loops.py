@@ -19,7 +19,6 @@ from node.core.node import Node
 from node.runtime.clock import LoopClock
 from node.runtime.host import Host
 from node.runtime.memory import MemoryStore
-from node.runtime.ports import Engine
 from node.runtime.process import new_event_loop
 from node.runtime.tcp import TcpTransport, bound
 
@@ -72,41 +71,43 @@ def deaf() -> Iterator[tuple[str, int]]:
 class InLoopNode:
     """A node on real sockets in the running loop, with its debug port on."""
 
-    def __init__(
-        self, node: str, config: ClusterConfig, sock: socket.socket, routes: dict[str, tuple[str, int]]
-    ) -> None:
-        self.engine: Engine = MemoryStore()
-        self.node = Node(node, config, self.engine, Random(node))
-        self.transport = TcpTransport(node, self.node.ring.digest, routes)
-        self.host = Host(self.node, self.engine, self.transport, LoopClock(asyncio.get_running_loop()), lambda: None)
-        self.address: tuple[str, int] = sock.getsockname()
-        self.debug_address: tuple[str, int]
-        self._sock = sock
+    def __init__(self, node: str, config: ClusterConfig, addresses: dict[str, tuple[str, int]]) -> None:
+        self._id = node
+        self._config = config
+        self._addresses = addresses
+        self._image = MemoryStore().image
+        self.debug_address = (LOCAL, 0)
+        self.transport: TcpTransport
 
-    async def start(self) -> None:
-        """Start the node, and listen."""
-        self.transport.attach(self.host)
-        self.host.start()
-        incarnation = self.node.replica.incarnation
-        await self.transport.listen(self._sock, incarnation)
-        self.debug_address = await self.transport.listen(bound((LOCAL, 0)), incarnation, debug=True)
+    async def rise(self) -> None:
+        """Begin a life on what was committed in the last one, and listen."""
+        engine = MemoryStore(self._image)
+        node = Node(self._id, self._config, engine, Random(self._id))
+        self.transport = TcpTransport(self._id, node.ring.digest, self._addresses)
+        host = Host(node, engine, self.transport, LoopClock(asyncio.get_running_loop()), lambda: None)
+        self.transport.attach(host)
+        host.start()
+        incarnation = node.replica.incarnation
+        await self.transport.listen(bound(self._addresses[self._id]), incarnation)
+        self.debug_address = await self.transport.listen(bound(self.debug_address), incarnation, debug=True)
 
 
 class InLoopCluster:
-    """Some nodes in one loop, to be used as a context; `addresses` may lead through something in between."""
+    """Some nodes in one loop, and clients of theirs; to be used as a context."""
 
     def __init__(self, *names: str, **settings: Any) -> None:
-        self.config = ClusterConfig(members=names, secret="s", **settings)
-        ports = {name: bound((LOCAL, 0)) for name in names}
-        self.addresses = {name: (LOCAL, sock.getsockname()[1]) for name, sock in ports.items()}
-        self.nodes = {name: InLoopNode(name, self.config, sock, self.addresses) for name, sock in ports.items()}
+        config = ClusterConfig(members=names, secret="s", **settings).checked()
+        with ExitStack() as stack:
+            ports = {name: stack.enter_context(bound((LOCAL, 0))) for name in names}
+            self.addresses = {name: (LOCAL, int(sock.getsockname()[1])) for name, sock in ports.items()}
+        self.nodes = {name: InLoopNode(name, config, self.addresses) for name in names}
         self.client = Client(self._dial, names, "c")
         self.debug = DebugClient(self._dial_debug)
 
     async def __aenter__(self) -> InLoopCluster:
         """Start all nodes."""
         for node in self.nodes.values():
-            await node.start()
+            await node.rise()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -117,7 +118,7 @@ class InLoopCluster:
             await node.transport.close()
 
     async def _dial(self, node: str) -> TcpChannel:
-        return await dial(self.nodes[node].address, node, "c")
+        return await dial(self.addresses[node], node, "c")
 
     async def _dial_debug(self, node: str) -> TcpChannel:
         return await dial(self.nodes[node].debug_address, node, "c", "debug")

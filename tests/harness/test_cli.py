@@ -1,0 +1,148 @@
+"""The command line: what it prints, what it refuses in one line, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def keelhaul(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_HOST": "unix:///nowhere/docker.sock", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def one_line(finished: subprocess.CompletedProcess[str]) -> str:
+    """What a refusal says: one line on standard error, no traceback."""
+    lines = finished.stderr.strip().splitlines()
+    assert len(lines) == 1, finished.stderr
+    return lines[0]
+
+
+def test_a_valid_run(tmp_path: Path) -> None:
+    """A valid run exits 0, says its world first and last, prints how to repeat it, and leaves its directory."""
+    finished = keelhaul("run", "partition-halves", "--world", "sim", "--seed", "7", cwd=tmp_path)
+
+    lines = finished.stdout.strip().splitlines()
+    assert finished.returncode == 0, finished.stderr
+    assert "world: sim" in lines[0]
+    assert "world: sim" in lines[-1]
+    assert "repeat it with  keelhaul run partition-halves --world sim --seed 7" in finished.stdout
+    run = tmp_path / "runs" / "latest"
+    there = {path.name for path in run.iterdir()}
+    assert there >= {"spec.json", "schedule.json", "history.jsonl", "verdict.json"}
+
+
+def test_the_line_it_prints_repeats_the_run(tmp_path: Path) -> None:
+    """The replay line of a run with options gives the same trace digest."""
+    options = ("--time-limit", "6", "--rate", "50", "--set", "hint_retry_ms=700", "--concurrency", "4")
+    first = keelhaul("run", "crash-kill", "--world", "sim", *options, cwd=tmp_path)
+    replay = next(line for line in first.stdout.splitlines() if line.startswith("repeat it with"))
+    again = keelhaul(*replay.split()[4:], cwd=tmp_path)
+
+    def digest(output: str) -> str:
+        return next(line for line in output.splitlines() if line.startswith("trace digest"))
+
+    assert digest(first.stdout) == digest(again.stdout)
+
+
+def test_an_invalid_run_exits_1(tmp_path: Path) -> None:
+    """A planted bug exits 1, and the evidence names the lost key and the put."""
+    bug = ("--node-module", "tests.bugs.dropped_siblings")
+    finished = keelhaul("run", "partition-halves", "--world", "sim", *bug, cwd=ROOT)
+
+    assert finished.returncode == 1
+    assert "lost-write" in finished.stdout
+    assert "acknowledged by n" in finished.stdout
+
+
+def test_a_run_that_proves_nothing_exits_2(tmp_path: Path) -> None:
+    """Too few operations to mean anything: unknown, not valid."""
+    finished = keelhaul(
+        "run", "calm", "--world", "sim", "--time-limit", "1", "--rate", "1", "--keys", "1", cwd=tmp_path
+    )
+
+    assert finished.returncode == 2, finished.stdout
+    assert "vacuity" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "nonsense"), "no scenario 'nonsense'; there is"),
+        (("run", "calm", "--world", "mars"), "no world 'mars'; there is containers, processes, sim"),
+        (("run", "calm", "--r", "9", "--n", "3"), "--r is 9; with n = 3 it can be 1 to 3"),
+        (("run", "calm", "--nodes", "2"), "--n is 3; with 2 nodes it can be 1 to 2"),
+        (("run", "calm", "--seed", "x"), "Invalid value for '--seed'"),
+        (("run", "calm", "--set", "hint_retry_ms=fast"), "--set hint_retry_ms=fast: give NAME=NUMBER"),
+        (("run", "calm", "--set", "hints=1"), "there is partitions, request_timeout_ms"),
+        (("run", "calm", "--world", "sim", "--node-module", "no.such"), "--node-module no.such"),
+        (("run", "calm", "--world", "processes", "--system", "in-memory"), "this system runs in sim"),
+        (("run", "partition-majorities-ring", "--nodes", "3"), "at least 4 nodes; there are 3"),
+        (("check", "nowhere"), "nowhere"),
+        (("frobnicate",), "No such command 'frobnicate'"),
+    ],
+)
+def test_refusals(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    """What cannot be asked for exits 64 with one line that names the thing, and leaves nothing behind."""
+    finished = keelhaul(*arguments, cwd=tmp_path)
+
+    assert finished.returncode == 64, finished.stderr
+    assert said in one_line(finished)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_insisting_on_containers_without_an_engine(tmp_path: Path) -> None:
+    """Without an engine, `--world containers` exits 70 with one line that says what to do."""
+    finished = keelhaul("run", "partition-halves", "--world", "containers", cwd=tmp_path)
+
+    assert finished.returncode == 70
+    assert "make engine" in one_line(finished)
+
+
+def test_check_judges_again(tmp_path: Path) -> None:
+    """`check` gives the run's verdict again from its history, and exits as the run did."""
+    run = keelhaul("run", "calm", "--world", "sim", "--time-limit", "3", cwd=tmp_path)
+    checked = keelhaul("check", "runs/latest", cwd=tmp_path)
+
+    assert (run.returncode, checked.returncode) == (0, 0), checked.stderr
+    assert "valid: all 5 checkers agree" in checked.stdout
+
+
+def test_damage_inside_a_history_is_named(tmp_path: Path) -> None:
+    """A history that is damaged in the middle is refused, with file and line; a torn end is only a warning."""
+    keelhaul("run", "calm", "--world", "sim", "--time-limit", "3", cwd=tmp_path)
+    path = tmp_path / "runs" / "latest" / "history.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+
+    path.write_bytes(b"".join([*lines[:9], b'{"type":"invoke"\n', *lines[10:]]))
+    damaged = keelhaul("check", "runs/latest", cwd=tmp_path)
+    path.write_bytes(b"".join(lines) + b'{"type":"inv')
+    torn = keelhaul("check", "runs/latest", cwd=tmp_path)
+
+    assert damaged.returncode == 64
+    assert "history.jsonl:10" in one_line(damaged)
+    assert torn.returncode == 0
+    assert "torn" in torn.stdout
+
+
+def test_list_names_what_there_is(tmp_path: Path) -> None:
+    """`list` names every scenario, fault, checker and world."""
+    finished = keelhaul("list", cwd=tmp_path)
+
+    assert finished.returncode == 0
+    for word in ("partition-halves", "crash-kill", "kept-writes", "register", "world sim: can be had here"):
+        assert word in finished.stdout

@@ -1,0 +1,149 @@
+"""The world of local processes: real nodes, real kills, real cuts, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkers.history import Outcome, read
+from checkers.verdict import Answer
+from harness.contracts import Step
+from harness.plugins import find_scenarios
+from harness.runs import HISTORY, carry_out
+from harness.spec import RunSpec
+from harness.worlds import processes
+from nemesis.powers import Network, Processes
+
+ROOT = Path(__file__).parents[2]
+NODES = ("n1", "n2", "n3", "n4", "n5")
+
+
+def nothing(_node: str, _event: str, _detail: dict[str, Any]) -> None:
+    """Nobody listens."""
+
+
+def spec(**options: Any) -> RunSpec:
+    """A spec for this world."""
+    return RunSpec(**{"scenario": "test", "world": "processes", "seed": 1, "keys": 10, **options})
+
+
+def children() -> list[str]:
+    """The processes that this one has started and that still run, by their commands."""
+    found = subprocess.run(
+        ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False
+    )
+    return [line for line in found.stdout.splitlines() if "multiprocessing" in line and "resource_tracker" not in line]
+
+
+@pytest.mark.parametrize("name", ["partition-halves", "crash-kill"])
+def test_same_verdicts_as_in_simulation(name: str, tmp_path: Path) -> None:
+    """One scenario, two worlds, one verdict; and afterwards no process of ours is left."""
+    answers = []
+    for world in ("sim", "processes"):
+        directory = tmp_path / world
+        directory.mkdir()
+        run = spec(scenario=name, world=world, faults=find_scenarios(name)[name].faults, time_limit_s=5.0)
+        answers.append(carry_out(run, directory, "").judgement)
+
+    assert [judgement.answer for judgement in answers] == [Answer.VALID] * 2, answers[1]
+    assert children() == []
+
+
+def test_kill_9_of_all_nodes_after_acknowledgements(tmp_path: Path) -> None:
+    """What was acknowledged is there after every node was killed at once, at W = 2 on real disks."""
+
+    async def story() -> None:
+        async with processes.open(spec(), tmp_path, nothing) as cluster:
+            power = cluster.powers[Processes]
+            session = await cluster.session("c")
+            puts = [_put(f"c.{n}", NODES[n % 5], f"k{n}") for n in range(60)]
+            replies = await asyncio.gather(*(session.invoke(put, b"") for put in puts))
+            await asyncio.gather(*(power.kill(node) for node in NODES))
+            await session.close()
+            await asyncio.gather(*(power.start(node) for node in NODES))
+
+            acknowledged = [put for put, reply in zip(puts, replies, strict=True) if reply.outcome is Outcome.OK]
+            inspector = await cluster.inspector()
+            dumps = [await inspector.held(node) for node in NODES]
+            await inspector.close()
+            held = {version.value for dump in dumps for entry in dump or () for version in entry.versions}
+            assert len(acknowledged) >= 50
+            assert [put.op for put in acknowledged if put.value not in held] == []
+
+    asyncio.run(story())
+
+
+def test_a_cut_is_exact_and_survives_a_restart(tmp_path: Path) -> None:
+    """A one-way cut drops one direction only, counts what it drops, and a node that is restarted comes back into it."""
+
+    async def story() -> None:
+        async with processes.open(spec(nodes=3, keys=3), tmp_path, nothing) as cluster:
+            network, power = cluster.powers[Network], cluster.powers[Processes]
+            session = await cluster.session("c")
+            async with network.cut([("n1", "n2")]) as cut:
+                first = await session.invoke(_put("c.1", "n1", "k1"), b"")
+                await power.kill("n1")
+                await power.start("n1")
+                second = await session.invoke(_put("c.2", "n1", "k1"), b"")
+                counts = await cluster.proxies["n1"].counters()
+                assert counts["n2"].dropped > 0
+            await session.close()
+            assert (first.outcome, second.outcome) == (Outcome.OK, Outcome.OK)
+            assert list(cut) == [("n1", "n2")]
+            assert cut["n1", "n2"].dropped == cut["n1", "n2"].seen >= counts["n2"].dropped
+
+    asyncio.run(story())
+
+
+def test_an_interrupt_heals_stops_and_judges(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a cut: healed, no process left, the history judged by what was recorded."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "harness", "run", "partition-halves", "--world", "processes", "--time-limit", "60"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    asyncio.run(_until_started(tmp_path, "partition-halves"))
+    assert len(_living_in(tmp_path)) > 10
+    os.kill(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=30)
+
+    history = read(tmp_path / "runs" / "latest" / HISTORY)
+    assert history.ended is not None
+    assert history.ended.interrupted is not None
+    assert [fault.event for fault in history.faults][-1] == "healed"
+    assert run.returncode == 2, output
+    assert "interrupted" in output
+    assert _living_in(tmp_path) == []
+
+
+def _living_in(directory: Path) -> list[str]:
+    """The processes whose working directory this is, as those of every run started here are."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").resolve() == directory.resolve():
+                found.append(process.name)
+    return found
+
+
+def _put(op: str, node: str, key: str) -> Step:
+    return Step(op=op, client="c", node=node, f="put", key=key, value=op)
+
+
+async def _until_started(directory: Path, fault: str) -> None:
+    """Poll the history until the fault is in force."""
+    path = directory / "runs" / "latest" / HISTORY
+    async with asyncio.timeout(40):
+        while not (path.exists() and f'"name":"{fault}","event":"started"' in path.read_text()):
+            await asyncio.sleep(0.05)

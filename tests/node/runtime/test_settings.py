@@ -1,0 +1,86 @@
+"""The configuration file: every mistake in one line that names the setting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.core.config import ConfigError
+from node.runtime.settings import load
+
+GOOD: dict[str, Any] = {
+    "node": "n1",
+    "cluster": {"members": ["n1", "n2"], "secret": "s", "n": 2, "r": 1, "w": 2},
+    "listen": ["127.0.0.1", 7101],
+    "addresses": {"n2": ["127.0.0.1", 7102]},
+    "data": "/var/lib/keelhaul",
+}
+
+
+def written(directory: Path, text: str) -> Path:
+    """A file with that text."""
+    file = directory / "n1.json"
+    file.write_text(text)
+    return file
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    """What is not said is as it is in most clusters."""
+    settings = load(written(tmp_path, json.dumps(GOOD)))
+    assert (settings.engine, settings.debug, settings.reuse_port, settings.log_file) == ("sqlite", None, False, None)
+    assert settings.addresses == {"n2": ("127.0.0.1", 7102)}
+    assert settings.cluster.partitions == 64
+
+
+def test_a_node_in_memory_needs_no_directory(tmp_path: Path) -> None:
+    """Its data may be lost."""
+    without = {name: value for name, value in GOOD.items() if name != "data"}
+    assert load(written(tmp_path, json.dumps({**without, "engine": "memory"}))).data == ""
+    with pytest.raises(ConfigError, match="data is missing: engine sqlite needs a directory"):
+        load(written(tmp_path, json.dumps(without)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"node": "n3"}, "node 'n3' is none of the members n1, n2"),
+        ({"node": 1}, "Expected `str`, got `int` - at `$.node`"),
+        ({"colour": "red"}, "Object contains unknown field `colour`"),
+        ({"cluster": {**GOOD["cluster"], "q": 1}}, "Object contains unknown field `q` - at `$.cluster`"),
+        ({"listen": ["127.0.0.1"]}, "Expected `array` of length 2, got 1 - at `$.listen`"),
+        ({"listen": ["127.0.0.1", 65536]}, "Expected `int` <= 65535 - at `$.listen[1]`"),
+        ({"engine": "rocks"}, "Invalid enum value 'rocks' - at `$.engine`"),
+        ({"addresses": {}}, "addresses: n2 is missing; give [host, port] for each other member"),
+        ({"addresses": {**GOOD["addresses"], "n9": ["h", 1]}}, "addresses: n9 is none of the members n1, n2"),
+        ({"cluster": {**GOOD["cluster"], "n": 3}}, "n is 3; with 2 members it can be 1 to 2"),
+        ({"cluster": {**GOOD["cluster"], "r": 0}}, "r is 0; with n = 2 it can be 1 to 2"),
+        ({"cluster": {**GOOD["cluster"], "w": 3}}, "w is 3; with n = 2 it can be 1 to 2"),
+        (
+            {"cluster": {**GOOD["cluster"], "object_bytes_max": 1 << 30}},
+            "object_bytes_max is 1073741824; it can be 1 to 4194304",
+        ),
+    ],
+)
+def test_a_mistake_is_said_in_one_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    """The file, the setting, and what would have been right."""
+    file = written(tmp_path, json.dumps({**GOOD, **change}))
+    with pytest.raises(ConfigError) as raised:
+        load(file)
+    assert str(raised.value) == f"{file}: {said}"
+
+
+def test_a_file_that_is_no_json(tmp_path: Path) -> None:
+    """Not there, not JSON, not even text."""
+    with pytest.raises(ConfigError, match=r"cannot read /no/such: No such file or directory"):
+        load(Path("/no/such"))
+    for text in ("{", '{"node": }', ""):
+        with pytest.raises(ConfigError) as raised:
+            load(written(tmp_path, text))
+        assert str(raised.value).startswith(f"{tmp_path}/n1.json: ")
+        assert "\n" not in str(raised.value)
+    (tmp_path / "n1.json").write_bytes(b'{"node": "\xff"}')
+    with pytest.raises(ConfigError):
+        load(tmp_path / "n1.json")
