@@ -20,7 +20,7 @@ from typing import Any
 
 from nemesis.powers import Traffic
 from node.runtime import wire
-from node.runtime.links import DIAL_S, Outbox, prepared
+from node.runtime.links import DIAL_S, Outbox, prepared, reason
 from node.runtime.process import die_with_parent, new_event_loop
 from node.runtime.tcp import PortError, bound
 from node.runtime.wire import Frame, Framer, Kind, WireError
@@ -270,8 +270,7 @@ class ProxiedLink(asyncio.Protocol):
             async with asyncio.timeout(DIAL_S):
                 await self._loop.create_connection(lambda: _Outward(self, self._loop), host, port)
         except OSError as error:
-            why = error.strerror or str(error) or "no answer"
-            self._refuse(f"cannot reach {self._destination} at {host}:{port}: {why}")
+            self._refuse(f"cannot reach {self._destination} at {host}:{port}: {reason(error)}")
         finally:
             self._dial = None
 

@@ -10,7 +10,7 @@ import asyncio
 from node.client.client import ChannelError
 from node.core.messages import DebugRequest, DebugResponse, Request, Response
 from node.runtime import wire
-from node.runtime.links import Outbox, prepared
+from node.runtime.links import Outbox, prepared, reason
 from node.runtime.wire import Framer, Hello, Kind, Role, WireError
 
 _NUMBERS = 1 << 32
@@ -27,8 +27,7 @@ async def dial(
         async with asyncio.timeout(timeout_s):
             _, channel = await loop.create_connection(lambda: TcpChannel(loop, hello), host, port)
     except OSError as error:
-        why = error.strerror or str(error) or f"no answer within {timeout_s:g} s"
-        raise ChannelError(f"cannot reach {node} at {host}:{port}: {why}", sent=False) from error
+        raise ChannelError(f"cannot reach {node} at {host}:{port}: {reason(error)}", sent=False) from error
     return channel
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SPACES = (Space.DATA, Space.HINTS)
 
+PAGE_KEYS_MAX = 4096
 PAGE_BYTES = 4 << 20
 """A page ends early when its values have this many bytes: it must fit in a message."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -66,6 +67,13 @@ def prepared(transport: asyncio.BaseTransport) -> asyncio.Transport:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return cast("asyncio.Transport", transport)
+
+
+def reason(error: OSError) -> str:
+    """Why a connection failed, the same on every loop; a dial that was given up has no reason of its own."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error) or "no answer"
 
 
 class State(Enum):
@@ -179,8 +187,7 @@ class Link:
                 await self._loop.create_connection(lambda: _Connection(self, self._loop), *self._address)
         except OSError as error:
             host, port = self._address
-            why = error.strerror or str(error) or "no answer"
-            self._rest(f"cannot reach {self.peer} at {host}:{port}: {why}")
+            self._rest(f"cannot reach {self.peer} at {host}:{port}: {reason(error)}")
             for message, _ in self._emptied():
                 self._unreached(self.peer, message)
         finally:

@@ -17,7 +17,7 @@ from functools import partial
 
 from node.core.messages import DebugRequest, DebugResponse, Got, PeerMessage, Refused, Request, Response
 from node.runtime import wire
-from node.runtime.links import Link, Outbox, prepared
+from node.runtime.links import Link, Outbox, prepared, reason
 from node.runtime.ports import Ear
 from node.runtime.wire import Envelope, Framer, Hello, Kind, WireError
 
@@ -49,7 +49,7 @@ def bound(address: tuple[str, int], *, reuse_port: bool = False) -> socket.socke
 
 
 def _unavailable(address: tuple[str, int], error: OSError) -> PortError:
-    why = error.strerror or str(error)
+    why = reason(error)
     return PortError(f"cannot listen on {address[0]}:{address[1]}: {why[:1].lower() + why[1:]}")
 
 

@@ -190,5 +190,5 @@ def error_text(frame: Frame) -> str:
 def _decoded(decoder: msgspec.msgpack.Decoder[T], frame: Frame) -> T:
     try:
         return decoder.decode(frame.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"the {frame.kind.name} frame does not decode: {error}") from error

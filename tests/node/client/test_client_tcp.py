@@ -174,7 +174,7 @@ def test_who_does_not_answer_a_dial_is_unreachable() -> None:
                 await dial(sock.getsockname(), "n1", "c")
             assert (raised.value.sent, raised.value.code) == (False, "unreachable")
         with deaf() as address:
-            with pytest.raises(ChannelError, match=r"no answer within 0.05 s") as raised:
+            with pytest.raises(ChannelError, match="no answer") as raised:
                 await dial(address, "n1", "c", timeout_s=0.05)
             assert not raised.value.sent
 

@@ -44,14 +44,14 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, timeout_s: float = 10.0) 
 async def until(true: Callable[[], object], *, timeout_s: float = 5.0) -> None:
     """Look again until it is true."""
     async with asyncio.timeout(timeout_s):
-        while not true():  # noqa: ASYNC110 - whoever makes it true does not say so
+        while not true():
             await asyncio.sleep(0.002)
 
 
 async def eventually(true: Callable[[], Awaitable[object]], *, timeout_s: float = 5.0) -> None:
     """Ask again until it is true."""
     async with asyncio.timeout(timeout_s):
-        while not await true():  # noqa: ASYNC110 - whoever makes it true does not say so
+        while not await true():
             await asyncio.sleep(0.005)
 
 

@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from node.client.client import RequestFailedError
+from node.client.tcp import dial
+from node.core.messages import DumpPage, DumpQuery
 from tests.node.runtime.loops import InLoopCluster, eventually, run
 
 NODES = ("n1", "n2", "n3")
@@ -64,6 +66,24 @@ def test_a_dump_of_large_values_comes_in_pages_that_fit() -> None:
             held = await cluster.debug.dump("n1")
             assert [entry.key for entry in held] == [b"%02d" % number for number in range(20)]
             assert all(entry.versions[0].value == value for entry in held)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "query", [DumpQuery(limit=0), DumpQuery(limit=-1), DumpQuery(limit=(1 << 64) - 1), DumpQuery(b"\xff")]
+)
+def test_an_odd_dump_query_is_answered(query: DumpQuery) -> None:
+    """With a page; the node lives."""
+
+    async def main() -> None:
+        async with InLoopCluster("n1", n=1, r=1, w=1) as cluster:
+            await cluster.client.put(b"k", b"v")
+            channel = await dial(cluster.nodes["n1"].debug_address, "n1", "c", "debug")
+            page = await channel.request(query)
+            assert isinstance(page, DumpPage)
+            assert len(page.held) == (query.after == b"")
+            await channel.close()
 
     run(main)
 
