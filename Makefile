@@ -49,7 +49,7 @@ test-crash: $(STAMP) image-if-engine ## Kill, restart and wipe nodes: the same o
 
 .PHONY: test
 test: $(STAMP) ## Run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 .PHONY: check
 check: $(STAMP) ## Format, lint, types, and the rules of the house

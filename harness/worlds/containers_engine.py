@@ -33,6 +33,7 @@ from nemesis.powers import PowerError
 
 if TYPE_CHECKING:
     from docker.errors import APIError
+    from docker.types import Mount
 
     from docker import DockerClient
 
@@ -41,6 +42,7 @@ T = TypeVar("T")
 CALL_S = 30
 """The bound of every single call but the wait for a container's end."""
 THREADS_MAX = 32
+REMOVERS = 8
 JOIN_S = 1.0
 TRIES, PAUSE_S = 50, 0.1
 """How long to wait for somebody else's removal."""
@@ -128,7 +130,7 @@ class Engine:
             name=self._name(recipe.node),
             labels=self._labels | {NODE: recipe.node, ROLE: "node"},
             network_mode=f"container:{holder}",
-            volumes_from=[holder],  # the disk is the holder's, so that it can be emptied while the node is down
+            mounts=[self._disk(recipe)],
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
         )
@@ -150,12 +152,19 @@ class Engine:
             cap_drop=["ALL"],
             cap_add=["NET_ADMIN", "NET_RAW"],
             pids_limit=64,
+            mounts=[self._disk(recipe)],  # so that it can be emptied while the node is down
             network=self._name(),
             networking_config={self._name(): endpoint},
         )
         assert holder.id is not None
         api.start(holder.id)
         return holder.id
+
+    def _disk(self, recipe: Recipe) -> Mount:
+        from docker.types import Mount
+
+        name = self._name(recipe.node, "data")
+        return Mount(DATA, name, type="volume", labels=self._labels | {NODE: recipe.node})
 
     def _name(self, *parts: str) -> str:
         return "-".join(("keelhaul", self.run, *parts))
@@ -230,20 +239,27 @@ class Engine:
         }
 
     def remove(self, chosen: Chosen) -> None:
-        """Remove the chosen containers, nodes before holders, with their volumes, and the chosen networks.
+        """Remove the chosen containers, nodes before holders, then their disks and networks.
 
         It goes on after a failure, and says at the end what could not be removed. What somebody else removes
         meanwhile is gone as well.
         """
+        api, ours = self.client.api, {"label": OURS}
         found = self._containers(chosen)
         nodes = [each["Id"] for each in found if each["Labels"].get(ROLE) == "node"]
-        others = [each["Id"] for each in found if each["Id"] not in nodes]
-        networks = [each["Id"] for each in self.client.api.networks(filters={"label": OURS}) if chosen(each["Labels"])]
+        holders = [each["Id"] for each in found if each["Labels"].get(ROLE) != "node"]
+        disks = [each["Name"] for each in api.volumes(filters=ours)["Volumes"] or [] if chosen(each["Labels"])]
+        networks = [each["Id"] for each in api.networks(filters=ours) if chosen(each["Labels"])]
+        steps: tuple[tuple[Callable[[str], None], list[str]], ...] = (
+            (partial(api.remove_container, force=True, v=True), nodes),
+            (partial(api.remove_container, force=True, v=True), holders),
+            (api.remove_volume, disks),
+            (api.remove_network, networks),
+        )
         failures: list[str] = []
-        with ThreadPoolExecutor(8) as threads:
-            for ids, act in ((nodes, self._remove_container), (others, self._remove_container)):
-                failures += filter(None, threads.map(partial(_failure, act), ids))
-        failures += filter(None, (_failure(self._remove_network, network) for network in networks))
+        with ThreadPoolExecutor(REMOVERS) as threads:
+            for act, things in steps:
+                failures += filter(None, threads.map(partial(_failure, act), things))
         if failures:
             raise PowerError(f"left behind: {'; '.join(failures)}")
 
@@ -251,12 +267,6 @@ class Engine:
         # The low-level list has the labels in it: no second look at each, which fails when another process removes.
         found = self.client.api.containers(all=True, filters={"label": OURS})
         return [each for each in found if chosen(each["Labels"])]
-
-    def _remove_container(self, container: str) -> None:
-        _until_gone(CONFLICT, lambda: self.client.api.remove_container(container, force=True, v=True))
-
-    def _remove_network(self, network: str) -> None:
-        _until_gone(FORBIDDEN, lambda: self.client.api.remove_network(network))
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
@@ -288,25 +298,25 @@ def _why(error: APIError) -> str:
 
 
 def _failure(act: Callable[[str], None], thing: str) -> str | None:
+    """Remove something, and say why it is still there, or None when it is gone."""
     try:
-        told(act, thing)
+        told(_until_gone, act, thing)
     except PowerError as error:
-        return f"{thing[:12]}: {error}"
+        return f"{thing[:40]}: {error}"
     return None
 
 
-def _until_gone(busy: int, remove: Callable[[], None]) -> None:
-    """Remove something, or see that it is gone; while it is busy, a little later."""
+def _until_gone(remove: Callable[[str], None], thing: str) -> None:
+    """Remove something, or see that it is gone; while it is busy, as when others remove it too, a little later."""
     from docker.errors import APIError, NotFound
 
-    for _ in range(TRIES):
-        with suppress(NotFound):
-            try:
-                remove()
-            except APIError as error:
-                if error.status_code != busy:
-                    raise
-                time.sleep(PAUSE_S)
-                continue
-        return
-    remove()
+    for patience in reversed(range(TRIES)):
+        try:
+            return remove(thing)
+        except NotFound:
+            return None
+        except APIError as error:
+            if error.status_code not in (CONFLICT, FORBIDDEN) or not patience:
+                raise
+            time.sleep(PAUSE_S)
+    return None

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from node.core.facts import Command, Leave, Persist, Reply, Send
 
 
+_LEAVING = (Send, Reply, Leave)
+
+
 class Release:
     """The commands of one node on their way out.
 
@@ -41,7 +44,7 @@ class Release:
 
     def put(self, command: Command) -> None:
         """Let a command out, or hold it back until what has been staged is durable."""
-        if isinstance(command, Send | Reply | Leave) and self.must_wait():
+        if isinstance(command, _LEAVING) and self.must_wait():
             self._held.append((self.staged, command))
         else:
             self._out.append(command)

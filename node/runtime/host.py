@@ -74,14 +74,14 @@ class Host:
     def _do_all(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
-                case Send(peer, message):
-                    self._transport.send(peer, message)
-                case Reply(asker, response):
-                    self._transport.reply(asker, self._completed(response) if type(response) is Status else response)
                 case SetTimer(timer, delay_ns):
                     self._set_timer(timer, delay_ns)
                 case CancelTimer(timer):
                     self._timers.pop(timer).cancel()
+                case Send(peer, message):
+                    self._transport.send(peer, message)
+                case Reply(asker, response):
+                    self._transport.reply(asker, self._completed(response) if type(response) is Status else response)
                 case Persist(barrier):
                     self._asked_for = barrier
                     self._commit_soon()

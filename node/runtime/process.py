@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 new_event_loop: Callable[[], asyncio.AbstractEventLoop]
 """Make the fastest loop there is."""
@@ -27,5 +28,12 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
+        if os.getppid() != parent or _was_orphaned():
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _was_orphaned() -> bool:
+    """Whether the parent ended before anybody could look: only `multiprocessing` lets its children know."""
+    multiprocessing: Any = sys.modules.get("multiprocessing.process")
+    parent = multiprocessing.parent_process() if multiprocessing is not None else None
+    return parent is not None and not parent.is_alive()

@@ -30,6 +30,7 @@ OPTIONS: dict[str, Any] = {
     "concurrency": 40,
     "every_s": 2.0,
     "for_s": 0.3,
+    "time_limit_s": 16.0,
 }
 CALM: dict[str, Any] = {}
 

@@ -171,7 +171,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_an_engine_is_a_map_with_barriers(
     steps: list[Step], request: pytest.FixtureRequest, disk: Disk, tmp_path_factory: pytest.TempPathFactory

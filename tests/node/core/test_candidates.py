@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.core.candidates import Assignment, Candidates
@@ -44,6 +44,13 @@ def test_a_coordinator_that_is_no_primary_stands_in_for_one_that_is_down() -> No
     assert found == [Assignment("e", "b"), Assignment("a"), Assignment("c")]
 
 
+def test_a_coordinator_stands_in_once() -> None:
+    """For two primaries that are down it takes another node, and it is not asked in place of one that fails."""
+    candidates = _candidates("a", "b", coordinator="d")
+    assert candidates.first() == [Assignment("d", "a"), Assignment("c"), Assignment("e", "b")]
+    assert candidates.instead_of(Assignment("c")) is None
+
+
 def test_a_coordinator_that_is_no_primary_keeps_a_copy_even_when_all_primaries_are_up() -> None:
     """Its own write must lie somewhere; the primary that it keeps it for is asked as well."""
     found = _candidates(coordinator="d").first()
@@ -58,6 +65,7 @@ def test_whoever_fails_is_replaced_by_the_next_one_for_the_same_primary() -> Non
     assert candidates.instead_of(Assignment("e", "b")) is None
 
 
+@settings(max_examples=400)
 @given(
     st.permutations("abcdefg"),
     st.integers(1, 5),

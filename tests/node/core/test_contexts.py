@@ -63,7 +63,7 @@ def test_another_clusters_context_is_refused() -> None:
 def test_the_border_between_key_and_context_cannot_be_moved() -> None:
     """The key's length is sealed too, so a byte cannot pass from one to the other."""
     context = seal(SECRET, b"key", CLOCK)
-    with pytest.raises(BadContextError):
+    with pytest.raises(BadContextError, match="damaged"):
         unseal(SECRET, b"key" + context[16:17], context[:16] + context[17:])
 
 

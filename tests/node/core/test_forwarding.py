@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from node.core.facts import DrainAsked
-from node.core.messages import Ack, Forward, Forwarded, Refused, Replicate
+from node.core.facts import DrainAsked, PeerSaid
+from node.core.messages import Ack, Declined, Forward, Forwarded, Refused, Replicate
 from tests.node.core.cluster import MS, Cluster
 
 KEY = b"key"
@@ -91,6 +91,18 @@ def test_what_was_sent_and_not_answered_goes_to_nobody_else() -> None:
     assert (refused.code, refused.definite) == ("timeout", False)
     assert cluster.sent(Forward) == []
     assert a in cluster.status(e).suspected
+
+
+def test_a_coordinator_that_declines_is_one_that_was_asked() -> None:
+    """Whatever it means by that, the put may have happened."""
+    cluster = Cluster()
+    a, *_, e = cluster.preference(KEY)
+    asker = cluster.put(e, KEY, b"value")
+    (letter,) = cluster.sent(Forward, to=a)
+    assert isinstance(letter.message, Forward)
+    cluster.feed(e, PeerSaid(a, Declined(letter.message.call, "no")))
+    assert not cluster.refused(asker).definite
+    assert cluster.sent(Forward) == [letter], "nobody else is asked"
 
 
 def test_a_coordinator_that_is_leaving_is_passed_over() -> None:

@@ -96,6 +96,7 @@ def test_r_not_reached_has_definitely_failed() -> None:
     assert (refused.code, refused.definite) == ("unavailable", True)
     assert refused.text == f"1 of R = 2 replicas answered {a} in time: {a}"
     assert cluster.status(a).work["requests"] == 0
+    assert cluster.timers(a) == [250, 250], "two probes, and no deadline of a get that is over"
 
 
 def test_a_fallback_answers_in_place_of_a_silent_primary() -> None:
@@ -218,11 +219,25 @@ def test_a_replica_that_stays_silent_is_not_repaired_and_not_waited_for() -> Non
     cluster.deliver(*cluster.sent(Fetch, to=b))
     cluster.deliver(*cluster.sent(Fetched, b))
     cluster.got(asker)
+    cluster.elapse(49, then=lambda: None)
     assert cluster.sent(Replicate) == []
 
-    cluster.elapse(50, then=lambda: None)
+    cluster.elapse(1, then=lambda: None)
     assert [repair.to for repair in cluster.sent(Replicate, a)] == [b]
     assert cluster.held(c, KEY) == []
+
+
+def test_nobody_else_is_asked_while_repair_waits() -> None:
+    """The reply has been given: an answer that fails to come now is not made up for by a fallback."""
+    cluster = Cluster()
+    a, b, c, *_ = cluster.preference(KEY)
+    asker = cluster.get(a, KEY)
+    cluster.deliver(*cluster.sent(Fetch, to=b))
+    cluster.deliver(*cluster.sent(Fetched))
+    cluster.got(asker)
+    cluster.bounce(*cluster.sent(Fetch, to=c))
+    assert cluster.letters == []
+    assert cluster.status(a).work["requests"] == 0
 
 
 def test_a_fallback_is_not_repaired() -> None:

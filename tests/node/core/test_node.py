@@ -90,6 +90,16 @@ def test_nothing_leaves_a_new_life_before_its_incarnation_is_durable() -> None:
     cluster.got(asker)
 
 
+def test_an_answer_that_could_not_be_delivered_is_nobodys_business() -> None:
+    """Only a request that comes back ends a call; and no suspicion follows from it."""
+    cluster = Cluster()
+    a, b, *_ = cluster.preference(KEY)
+    cluster.get(a, KEY)
+    cluster.deliver(*cluster.sent(Fetch, to=b))
+    cluster.bounce(*cluster.sent(Fetched, b, a))
+    assert cluster.status(b).suspected == ()
+
+
 # --- leaving ---
 
 

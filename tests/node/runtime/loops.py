@@ -26,7 +26,7 @@ T = TypeVar("T")
 LOCAL = "127.0.0.1"
 
 
-def run(main: Callable[[], Coroutine[Any, Any, T]], *, timeout_s: float = 10.0) -> T:
+def run(main: Callable[[], Coroutine[Any, Any, T]], *, timeout_s: float = 20.0) -> T:
     """Run on the loop that nodes run on; whatever is raised in a callback fails the test."""
     raised: list[dict[str, Any]] = []
 
@@ -96,13 +96,14 @@ class InLoopCluster:
     """Some nodes in one loop, and clients of theirs; to be used as a context."""
 
     def __init__(self, *names: str, **settings: Any) -> None:
-        config = ClusterConfig(members=names, secret="s", **settings).checked()
+        # Patient, because the machine may be busy with other things, and no test here is about time-outs.
+        config = ClusterConfig(members=names, secret="s", **{"peer_timeout_ms": 2000, **settings}).checked()
         with ExitStack() as stack:
             ports = {name: stack.enter_context(bound((LOCAL, 0))) for name in names}
             self.addresses = {name: (LOCAL, int(sock.getsockname()[1])) for name, sock in ports.items()}
         self.nodes = {name: InLoopNode(name, config, self.addresses) for name in names}
-        self.client = Client(self._dial, names, "c")
-        self.debug = DebugClient(self._dial_debug)
+        self.client = Client(self._dial, names, "c", timeout_ms=8000)
+        self.debug = DebugClient(self._dial_debug, timeout_ms=8000)
 
     async def __aenter__(self) -> InLoopCluster:
         """Start all nodes."""

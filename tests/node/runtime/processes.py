@@ -43,8 +43,8 @@ class NodeProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
         self.log: list[dict[str, Any]] = []
-        self.client = Client(self._dial, [name], "c")
-        self.debug = DebugClient(self._dial_debug)
+        self.client = Client(self._dial, [name], "c", timeout_ms=5000)
+        self.debug = DebugClient(self._dial_debug, timeout_ms=5000)
         self._process = process
         self._name = name
 

@@ -72,7 +72,7 @@ def _check_evidence(finished: Finished, finding: Finding) -> None:
 @EVERY_BUG
 def test_valid_without_faults(bug: ModuleType, tmp_path: Path) -> None:
     """With faults off the bug goes unnoticed for 20 seeds: it takes a fault to show it, and no checker cries wolf."""
-    options = {"time_limit_s": 4.0, "keys": 10, **bug.CALM}
+    options = {"time_limit_s": 3.0, "rate": 50.0, "keys": 10, **bug.CALM}
     for seed in CALM_SEEDS:
         finished = _run(tmp_path / str(seed), "calm", seed, variant=bug.__name__, **options)
         assert finished.judgement.answer is Answer.VALID, finished.judgement.verdicts
