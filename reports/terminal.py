@@ -103,7 +103,7 @@ def _effect(same: Sequence[Episode]) -> tuple[str, str]:
     traffic = [counts for episode in same for counts in episode.traffic.values()]
     if traffic:
         seen, dropped = (sum(column) for column in zip(*traffic, strict=True))
-        words += f", {_grouping(dropped)} of {_grouping(seen)} frames dropped"
+        words += f", {_grouping(dropped)} of {_grouping(seen)} messages dropped"
     if any(episode.failed for episode in same):
         words += f", {sum(episode.failed for episode in same)} could not be injected"
     return words, "" if delivered == len(same) else "yellow"

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from node.core.facts import Command, Leave, Persist, Reply, Send
 
-
 _LEAVING = (Send, Reply, Leave)
 
 

@@ -45,7 +45,7 @@ def test_the_whole_report() -> None:
         "a-story in sim, seed 7",
         "keelhaul, 3 nodes, N=3 R=2 W=2",
         "no Docker engine here: ran as processes",
-        "1 204 of 1 300 frames dropped",
+        "1 204 of 1 300 messages dropped",
         "0 of 1, 1 could not be injected",
         "kept-writes 1/1  lost-write  c1.1 put [bold]a to k, acknowledged by n1, n2",
         "keelhaul replay runs/latest",
