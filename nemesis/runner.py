@@ -55,18 +55,19 @@ async def run(
         raise PowerError("; ".join(lacking))
     nemesis = _Nemesis(powers, record, before_heal)
     strikes = [asyncio.ensure_future(nemesis.strike(injection)) for injection in schedule]
+    everything = asyncio.gather(*strikes)
     try:
-        await asyncio.shield(asyncio.gather(*strikes))
+        await asyncio.shield(everything)
     finally:
         # Cancelled once each, and by us: a cancellation passed on by gather would not wait for the cures.
         for strike in strikes:
             strike.cancel()
-        await to_the_end(_all_ended(strikes))
+        await to_the_end(_all_ended([*strikes, everything]))
         if nemesis.uncured:
             raise CureError("; ".join(nemesis.uncured))
 
 
-async def _all_ended(strikes: Sequence[asyncio.Future[None]]) -> None:
+async def _all_ended(strikes: Sequence[asyncio.Future[Any]]) -> None:
     await asyncio.gather(*strikes, return_exceptions=True)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from nemesis.powers import Traffic
 from node.runtime import wire
+from node.runtime.dialling import connected
 from node.runtime.links import DIAL_S, Outbox, prepared, reason
 from node.runtime.process import die_with_parent, new_event_loop
 from node.runtime.tcp import PortError, bound
@@ -267,8 +268,8 @@ class ProxiedLink(asyncio.Protocol):
 
     async def _dialled(self, host: str, port: int) -> None:
         try:
-            async with asyncio.timeout(DIAL_S):
-                await self._loop.create_connection(lambda: _Outward(self, self._loop), host, port)
+            sock = await connected((host, port), DIAL_S)
+            await self._loop.create_connection(lambda: _Outward(self, self._loop), sock=sock)
         except OSError as error:
             self._refuse(f"cannot reach {self._destination} at {host}:{port}: {reason(error)}")
         finally:

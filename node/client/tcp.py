@@ -10,6 +10,7 @@ import asyncio
 from node.client.client import ChannelError
 from node.core.messages import DebugRequest, DebugResponse, Request, Response
 from node.runtime import wire
+from node.runtime.dialling import connected
 from node.runtime.links import Outbox, prepared, reason
 from node.runtime.wire import Framer, Hello, Kind, Role, WireError
 
@@ -24,8 +25,8 @@ async def dial(
     hello = Hello(role, name, node)
     host, port = address
     try:
-        async with asyncio.timeout(timeout_s):
-            _, channel = await loop.create_connection(lambda: TcpChannel(loop, hello), host, port)
+        sock = await connected(address, timeout_s)
+        _, channel = await loop.create_connection(lambda: TcpChannel(loop, hello), sock=sock)
     except OSError as error:
         raise ChannelError(f"cannot reach {node} at {host}:{port}: {reason(error)}", sent=False) from error
     return channel

@@ -20,6 +20,7 @@ from typing import cast
 
 from node.core.messages import PeerMessage
 from node.runtime import wire
+from node.runtime.dialling import connected
 from node.runtime.wire import Framer, Kind, WireError
 
 DIAL_S = 1.0
@@ -183,8 +184,8 @@ class Link:
 
     async def _dialled(self) -> None:
         try:
-            async with asyncio.timeout(DIAL_S):
-                await self._loop.create_connection(lambda: _Connection(self, self._loop), *self._address)
+            sock = await connected(self._address, DIAL_S)
+            await self._loop.create_connection(lambda: _Connection(self, self._loop), sock=sock)
         except OSError as error:
             host, port = self._address
             self._rest(f"cannot reach {self.peer} at {host}:{port}: {reason(error)}")

@@ -35,12 +35,13 @@ def _history() -> History:
 
 def test_every_checker_is_found_by_its_file() -> None:
     """Files without a `check` of their own, such as this judge, are no checkers."""
-    assert names() == ("convergence", "dots", "kept-writes", "vacuity", "writable")
+    assert set(names()) >= {"convergence", "dots", "kept-writes", "vacuity", "writable"}
+    assert not {"judge", "history", "verdict", "evidence"} & set(names())
 
 
 def test_a_wrong_name_is_answered_with_the_right_ones() -> None:
     """In one line, before anything is judged."""
-    message = "no checker 'kep' in checkers; there is convergence, dots, kept-writes, vacuity, writable"
+    message = f"no checker 'kep' in checkers; there is {', '.join(names())}"
     with pytest.raises(NoSuchCheckerError) as wrong:
         load("kep")
     assert str(wrong.value) == message

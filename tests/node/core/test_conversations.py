@@ -88,12 +88,13 @@ def test_an_inbox_yields_its_items_in_the_order_of_arrival() -> None:
     bench = _Bench()
     inbox: Inbox[str] = Inbox()
     inbox.put("first")
-    bench.begin(inbox.next(), inbox.next(), inbox.next())
-    assert bench.log == ["'first'"]
-
     inbox.put("second")
+    bench.begin(inbox.next(), inbox.next(), inbox.next(), inbox.next())
+    assert bench.log == ["'first'", "'second'"]
+
     inbox.put("third")
-    assert bench.log == ["'first'", "'second'", "'third'"]
+    inbox.put("fourth")
+    assert bench.log == ["'first'", "'second'", "'third'", "'fourth'"]
     assert bench.open == 0
 
 
