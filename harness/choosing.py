@@ -25,8 +25,8 @@ class Chosen:
 def choose(wanted: str, possible: Sequence[str]) -> Chosen:
     """Choose a world of those that the system can run in, best first.
 
-    Raises `WorldError` when the one that was insisted on cannot be had, `UsageError` when there is none of that name or
-    the system cannot run in it.
+    Raises `WorldError` when the one that was insisted on cannot be had, `UsageError` when there is none of that name
+    or the system cannot run in it.
     """
     if wanted != "auto":
         if wanted in plugins.names("world") and wanted not in possible:

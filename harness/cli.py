@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from checkers.verdict import Answer
     from harness.choosing import Chosen
+    from harness.runs import Finished
     from harness.scenarios import Scenario
+    from nemesis.schedule import Schedule
 
 EXIT_USAGE = 64
 EXIT_FAILED = 70
+EXIT_INTERRUPTED = 130
 
 _EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
 
@@ -95,7 +98,12 @@ def run_command(scenario: str, world: str, runs: Path, trace: bool, **options: A
     chosen_world = choose(world, plugins.system(options["system"]).WORLDS)
     console = console_for(sys.stdout)
     console.print(chosen_world.note, style="bold", highlight=False)
-    answers = [_run_one(spec, chosen_world, runs, console, trace=trace) for spec in specs]
+    answers: list[Answer] = []
+    for spec in specs:
+        finished = _run_one(spec, chosen_world, runs, console, trace=trace)
+        answers.append(finished.judgement.answer)
+        if finished.interrupted is not None:
+            break
     sys.exit(_EXIT[_summary(specs, answers, chosen_world, console).value])
 
 
@@ -110,25 +118,38 @@ def _spec(name: str, scenario: Scenario, options: dict[str, Any]) -> RunSpec:
     return spec
 
 
-def _run_one(spec: RunSpec, chosen: Chosen, runs: Path, console: Console, *, trace: bool) -> Answer:
+def _run_one(
+    spec: RunSpec,
+    chosen: Chosen,
+    runs: Path,
+    console: Console,
+    *,
+    trace: bool,
+    schedule: Schedule | None = None,
+) -> Finished:
     import msgspec
 
     from checkers.history import read
-    from harness.runs import HISTORY, carry_out, new_directory
+    from harness.directory import HISTORY, TRACE, new_directory
+    from harness.runs import carry_out
     from reports.terminal import print_report
 
     spec = msgspec.structs.replace(spec, world=chosen.world)
     directory = new_directory(runs, spec)
     replay = replay_line(spec)
-    finished = carry_out(spec, directory, replay, keep=trace)
+    finished = carry_out(spec, directory, replay, schedule=schedule, keep=trace)
     if finished.trace is not None:
-        (directory / "trace.txt").write_text("\n".join(finished.trace) + "\n")
+        (directory / TRACE).write_text("\n".join(finished.trace) + "\n")
     print_report(read(directory / HISTORY), finished.judgement.verdicts, console, replay=replay, world_note=chosen.note)
+    if finished.interrupted is not None:
+        console.print(
+            f"this run was {finished.interrupted}; judged by what was recorded", style="yellow", highlight=False
+        )
     if finished.digest is not None:
         console.print(f"trace digest {finished.digest}, {finished.events} events", highlight=False)
     console.print(f"everything about this run: {directory}/", highlight=False)
     console.print()
-    return finished.judgement.answer
+    return finished
 
 
 def _summary(specs: list[RunSpec], answers: list[Answer], chosen: Chosen, console: Console) -> Answer:
@@ -137,7 +158,7 @@ def _summary(specs: list[RunSpec], answers: list[Answer], chosen: Chosen, consol
 
     answer = worst(answers)
     if len(specs) > 1:
-        for spec, one in zip(specs, answers, strict=True):
+        for spec, one in zip(specs, answers, strict=False):
             console.print(f"{spec.scenario:28}{one.value}", highlight=False)
     console.print(
         f"{answer.value}: {len(specs)} run{'s'[: len(specs) != 1]}; {chosen.note}", style="bold", highlight=False
@@ -174,6 +195,73 @@ _OPTIONS = {
 }
 
 
+@cli.command("replay")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--world", help="Another world than the run's own.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
+)
+def replay_command(run: Path, world: str | None, runs: Path) -> None:
+    """Carry a recorded RUN out again: the same spec, and the very faults that were drawn then."""
+    from harness import plugins
+    from harness.choosing import choose
+    from harness.directory import SPEC, find_run, load_schedule, load_verdict
+    from harness.spec import load
+    from reports.terminal import console_for
+
+    sys.path.insert(0, "")
+    directory = find_run(run, runs)
+    spec, before = load(directory / SPEC), load_verdict(directory)
+    chosen = choose(world or spec.world, plugins.system(spec.system).WORLDS)
+    console = console_for(sys.stdout)
+    console.print(f"{chosen.note}; repeating {directory}", style="bold", highlight=False)
+    schedule = load_schedule(directory)
+    finished = _run_one(spec, chosen, runs, console, trace=spec.world == "sim", schedule=schedule)
+    _compare_traces(before.digest, directory, finished)
+    sys.exit(_EXIT[finished.judgement.answer.value])
+
+
+def _compare_traces(before: str | None, directory: Path, finished: Finished) -> None:
+    """Two simulated runs of one spec have one trace; if not, code or Python differ, and repeating proved nothing."""
+    from harness.directory import TRACE
+    from harness.sim.trace import first_divergence
+
+    if before is None or finished.digest is None:
+        return
+    if before == finished.digest:
+        click.echo("the trace is the same, to the last event")
+        return
+    where = "keep traces with --trace to see where"
+    if (directory / TRACE).exists():
+        old = (directory / TRACE).read_text().splitlines()
+        new = (finished.directory / TRACE).read_text().splitlines()
+        where = first_divergence(old, new) or "the kept traces are alike"
+    _fail(f"the trace is not the recorded one: other code, or another Python; {where}", EXIT_FAILED)
+
+
+@cli.command("show")
+@click.argument("run", type=click.Path(path_type=Path), default=Path("latest"))
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
+)
+def show_command(run: Path, runs: Path) -> None:
+    """Show the report of a finished RUN again, by default of the latest; nothing is judged anew."""
+    from checkers.history import DamagedHistoryError, read
+    from harness.directory import HISTORY, find_run, load_verdict
+    from reports.terminal import console_for, print_report
+
+    directory = find_run(run, runs)
+    verdict = load_verdict(directory)
+    try:
+        history = read(directory / HISTORY)
+    except DamagedHistoryError as error:
+        raise UsageError(str(error)) from error
+    note = f"{directory}: {verdict.interrupted}" if verdict.interrupted else str(directory)
+    console = console_for(sys.stdout)
+    print_report(history, verdict.judgement.verdicts, console, replay=verdict.replay, world_note=note)
+    sys.exit(_EXIT[verdict.answer])
+
+
 @cli.command("check")
 @click.argument("run_or_history", type=click.Path(path_type=Path))
 @click.option("--checker", "chosen", multiple=True, help="Only this checker; may be given again.")
@@ -196,6 +284,7 @@ def check_command(run_or_history: Path, chosen: tuple[str, ...]) -> None:
 def main() -> None:
     """The `keelhaul` command."""
     from harness.contracts import WorldError
+    from nemesis.powers import PowerError
 
     try:
         cli(standalone_mode=False)
@@ -203,10 +292,12 @@ def main() -> None:
         _fail(error.format_message(), EXIT_USAGE)
     except UsageError as error:
         _fail(str(error), EXIT_USAGE)
-    except WorldError as error:
+    except (WorldError, PowerError) as error:
         _fail(str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted", EXIT_INTERRUPTED)
     except click.Abort:
-        _fail("interrupted", 130)
+        _fail("interrupted", EXIT_INTERRUPTED)
 
 
 def _fail(text: str, code: int) -> None:

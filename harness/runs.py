@@ -1,55 +1,41 @@
-"""Carry out one run and judge it: a directory with the spec, the schedule, the history, the logs and the verdict.
+"""Carry out one run and judge it.
 
-This file knows where things lie and in which order they come to be. What happens in a run is told in `harness.story`,
-and what it proves is for the checkers.
+This file knows in which order a run's files come to be, and that a run ends whatever happens to it. What happens in a
+run is told in `harness.story`, and what it proves is for the checkers.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from checkers.history import NodeChanged, PhaseBegan, Record, RunEnded, RunStarted, encode
 from checkers.history import read as read_history
 from checkers.judge import Judgement, judge
 from harness import plugins
+from harness.directory import HISTORY, SPEC, VerdictFile, save_schedule, save_verdict
+from harness.interrupts import Interruption, last_resort
 from harness.recorder import Recorder
-from harness.sim.loop import SimLoop, virtual
+from harness.sim.loop import virtual
 from harness.sim.trace import Trace
 from harness.spec import RunSpec, UsageError, save
 from harness.story import tell
 from nemesis.powers import PlanError
 from nemesis.schedule import Schedule, draw
-from nemesis.schedule import encode as encode_schedule
 
-HISTORY = "history.jsonl"
-VERDICT = "verdict.json"
-SPEC = "spec.json"
-SCHEDULE = "schedule.json"
+Heard = Callable[[Record], None]
 
-
-class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What `verdict.json` holds; `digest` names the trace of a simulated run."""
-
-    answer: str
-    replay: str
-    digest: str | None
-    events: int | None
-    interrupted: str | None
-    judgement: Judgement
+GRACE_S = 60.0
+"""How much longer than its hard deadline a run may take to heal and to end its nodes."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that was carried out and judged."""
+    """A run that was carried out and judged; `digest`, `events` and `trace` are a simulated run's."""
 
     spec: RunSpec
     directory: Path
@@ -60,21 +46,15 @@ class Finished:
     trace: list[str] | None
 
 
-def new_directory(root: Path, spec: RunSpec) -> Path:
-    """Make the next run directory, and let `latest` point to it."""
-    root.mkdir(parents=True, exist_ok=True)
-    for number in range(1, 1_000_000):
-        directory = root / f"{spec.scenario}-{spec.world}-s{spec.seed}-{number}"
-        with suppress(FileExistsError):
-            directory.mkdir()
-            break
-    else:
-        raise UsageError(f"{root} is full of runs; `make clean` empties it")
-    latest = root / "latest"
-    fresh = root / f".latest-{os.getpid()}"
-    fresh.symlink_to(directory.name)
-    fresh.replace(latest)
-    return directory
+@dataclass
+class _Run:
+    """A run under way."""
+
+    spec: RunSpec
+    schedule: Schedule
+    directory: Path
+    heard: Heard | None
+    interruption: Interruption = field(default_factory=Interruption)
 
 
 def schedule_of(spec: RunSpec) -> Schedule:
@@ -94,78 +74,101 @@ def schedule_of(spec: RunSpec) -> Schedule:
         raise UsageError(f"scenario {spec.scenario}: {error}") from error
 
 
-def carry_out(
-    spec: RunSpec, directory: Path, replay: str, heard: Callable[[Record], None] | None = None, *, keep: bool = False
-) -> Finished:
-    """Run a spec in its world, then judge the history that it left. `keep` keeps a simulated run's trace.
+def hard_deadline_s(spec: RunSpec) -> float:
+    """How long a run may take at the most: its stress, both waits for quiet, and two minutes for all the rest."""
+    return spec.time_limit_s + 2 * spec.settle_limit_s + 120
 
-    A run that is interrupted heals, stops, and is judged by what was recorded.
+
+def carry_out(
+    spec: RunSpec,
+    directory: Path,
+    replay: str,
+    heard: Heard | None = None,
+    *,
+    schedule: Schedule | None = None,
+    keep: bool = False,
+) -> Finished:
+    """Run a spec in its world, then judge the history that it left.
+
+    The faults are drawn, unless a `schedule` is given; `keep` keeps a simulated run's trace. A run that is
+    interrupted heals, stops, and is judged by what was recorded.
     """
-    schedule = schedule_of(spec)
+    run = _Run(spec, schedule_of(spec) if schedule is None else schedule, directory, heard)
     save(spec, directory / SPEC)
-    (directory / SCHEDULE).write_bytes(encode_schedule(schedule) + b"\n")
-    world = plugins.world(spec.world)
-    loop = virtual(Trace(keep=keep)) if spec.world == "sim" else None
-    interrupted: list[str] = []
-    main = _main(spec, schedule, directory, _listener(loop, heard), interrupted)
-    with suppress(KeyboardInterrupt, asyncio.CancelledError):
-        world.run(main, loop) if loop else world.run(main)
-    digest, events = (loop.trace.digest, loop.trace.count) if loop else (None, None)
+    save_schedule(run.schedule, directory)
+    limit_s = hard_deadline_s(spec) + GRACE_S
+    with last_resort(limit_s, f"the run did not end within {limit_s:g} s; see {directory}/"):
+        trace: Trace | None = None
+        if spec.world == "sim":
+            trace = _simulate(run, keep=keep)
+        else:
+            _carry_out_really(run)
     judgement = judge(read_history(directory / HISTORY), plugins.workload(spec.workload).CHECKERS)
     finished = Finished(
         spec=spec,
         directory=directory,
         judgement=judgement,
-        digest=digest,
-        events=events,
-        interrupted=interrupted[0] if interrupted else None,
-        trace=loop.trace.kept if loop else None,
+        digest=trace.digest if trace else None,
+        events=trace.count if trace else None,
+        interrupted=run.interruption.reason,
+        trace=trace.kept if trace else None,
     )
-    _save_verdict(finished, replay)
+    save_verdict(_verdict(finished, replay), directory)
     return finished
 
 
-def _listener(loop: SimLoop | None, heard: Callable[[Record], None] | None) -> Callable[[Record], None] | None:
-    """In a simulation the history is part of the trace."""
-    if loop is None:
-        return heard
+def _simulate(run: _Run, *, keep: bool) -> Trace:
+    """Run on virtual time; the history is part of the trace."""
+    trace, heard = Trace(keep=keep), run.heard
+    loop = virtual(trace)
 
     def listen(record: Record) -> None:
-        loop.trace.event(loop.now_ns, encode(record).decode())
+        trace.event(loop.now_ns, encode(record).decode())
         if heard is not None:
             heard(record)
 
-    return listen
+    run.heard = listen
+    with suppress(KeyboardInterrupt, asyncio.CancelledError), run.interruption.of_simulation():
+        plugins.world(run.spec.world).run(_main(run), loop)
+    return trace
 
 
-async def _main(
-    spec: RunSpec,
-    schedule: Schedule,
-    directory: Path,
-    heard: Callable[[Record], None] | None,
-    interrupted: list[str],
-) -> None:
+def _carry_out_really(run: _Run) -> None:
+    """Run in real time, on processes or containers."""
+    with suppress(asyncio.CancelledError):
+        plugins.world(run.spec.world).run(_interruptible(run))
+
+
+async def _interruptible(run: _Run) -> None:
+    task = asyncio.ensure_future(_main(run))
+    with run.interruption.of_task(task):
+        await task
+
+
+async def _main(run: _Run) -> None:
     """Open the history, start the cluster, tell the story; whatever happens, write down how it ended."""
-    loop = asyncio.get_running_loop()
+    spec, loop = run.spec, asyncio.get_running_loop()
     began = loop.time()
-    task = asyncio.current_task()
-    if task is not None and not isinstance(loop, SimLoop):
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    recorder = Recorder(directory / HISTORY, lambda: round((loop.time() - began) * 1e9), heard)
+    recorder = Recorder(run.directory / HISTORY, lambda: round((loop.time() - began) * 1e9), run.heard)
 
     def changed(node: str, event: str, detail: dict[str, Any]) -> None:
         recorder.write(NodeChanged(at=recorder.now_ns(), node=node, event=event, detail=detail))
 
     recorder.write(_run_record(spec))
     recorder.write(PhaseBegan(at=recorder.now_ns(), name="prepare"))
+    limit_s = hard_deadline_s(spec)
     try:
-        async with plugins.world(spec.world).open(spec, directory, changed) as cluster:
-            await tell(spec, cluster, schedule, recorder)
-    except asyncio.CancelledError:
-        interrupted.append("interrupted by the user")
-        raise
+        async with (
+            asyncio.timeout(limit_s) as deadline,
+            plugins.world(spec.world).open(spec, run.directory, changed) as cluster,
+        ):
+            await tell(spec, cluster, run.schedule, recorder)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        run.interruption.say(f"ended by the hard deadline of {limit_s:g} s")
     finally:
-        recorder.write(RunEnded(at=recorder.now_ns(), interrupted=interrupted[0] if interrupted else None))
+        recorder.write(RunEnded(at=recorder.now_ns(), interrupted=run.interruption.reason))
         recorder.close()
 
 
@@ -184,8 +187,8 @@ def _run_record(spec: RunSpec) -> RunStarted:
     )
 
 
-def _save_verdict(finished: Finished, replay: str) -> None:
-    verdict = VerdictFile(
+def _verdict(finished: Finished, replay: str) -> VerdictFile:
+    return VerdictFile(
         answer=finished.judgement.answer.value,
         replay=replay,
         digest=finished.digest,
@@ -193,5 +196,3 @@ def _save_verdict(finished: Finished, replay: str) -> None:
         interrupted=finished.interrupted,
         judgement=finished.judgement,
     )
-    text = msgspec.json.format(msgspec.json.encode(verdict), indent=2)
-    (finished.directory / VERDICT).write_bytes(text + b"\n")

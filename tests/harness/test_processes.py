@@ -17,7 +17,8 @@ from checkers.history import Outcome, read
 from checkers.verdict import Answer
 from harness.contracts import Step
 from harness.plugins import find_scenarios
-from harness.runs import HISTORY, carry_out
+from harness.directory import HISTORY
+from harness.runs import carry_out
 from harness.spec import RunSpec
 from harness.worlds import processes
 from nemesis.powers import Network, Processes

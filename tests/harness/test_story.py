@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
 
 from checkers.history import Completed, Dumped, FaultChanged, Invoked, PhaseBegan, RunEnded, RunStarted, Settled, read
-from harness.runs import HISTORY, carry_out
+from harness.directory import HISTORY
+from harness.runs import carry_out
 from harness.sim.loop import run, virtual
 from harness.spec import RunSpec
 from harness.story import together
@@ -92,15 +94,19 @@ def test_together_ends_the_others_when_one_fails() -> None:
 
 
 def test_an_interrupted_run_heals_and_is_judged_by_what_was_recorded(tmp_path: Path) -> None:
-    """While faults are in force: the history ends with a record that says so, and there is a verdict."""
+    """While the first fault is in force: it is healed, the history says how it ended, and there is a verdict."""
+    pending = [signal.SIGINT]
 
     def interrupt(record: object) -> None:
-        if isinstance(record, FaultChanged) and record.event == "started":
-            raise KeyboardInterrupt
+        if isinstance(record, FaultChanged) and record.event == "started" and pending:
+            signal.raise_signal(pending.pop())
 
     finished = carry_out(SPEC, tmp_path, "a replay line", heard=interrupt)
 
-    assert finished.interrupted == "interrupted by the user"
+    assert finished.interrupted == "interrupted by SIGINT"
     records = list(read(tmp_path / HISTORY).records)
+    faults = [record for record in records if isinstance(record, FaultChanged)]
+    ended = [fault.id for fault in faults if fault.event in ("healed", "failed")]
+    assert sorted(fault.id for fault in faults if fault.event == "requested") == sorted(ended)
     assert isinstance(records[-1], RunEnded)
-    assert records[-1].interrupted == "interrupted by the user"
+    assert records[-1].interrupted == "interrupted by SIGINT"

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from checkers.history import Completed, Invoked, read
-from harness.runs import HISTORY, carry_out
+from harness.directory import HISTORY
+from harness.runs import carry_out
 from harness.spec import RunSpec
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.sim.trace import Trace, first_divergence
 
 EVENTS = [(0, "n1 timer 5"), (5, "n1>n2 Ping"), (5, "n2>n1 Pong")]
@@ -35,6 +37,15 @@ def test_every_part_of_every_event_is_in_the_digest() -> None:
     ]
     digests = [_digest(events) for events in [EVENTS, *others]]
     assert len(set(digests)) == len(digests)
+
+
+@pytest.mark.parametrize("changed", [0, 4999, 9999])
+def test_a_long_trace_forgets_nothing(changed: int) -> None:
+    """Whichever of ten thousand events is another one."""
+    events = [(number, "n1 timer 5") for number in range(10_000)]
+    other = list(events)
+    other[changed] = (changed, "n1 timer 6")
+    assert _digest(events) != _digest(other)
 
 
 def test_asking_for_the_digest_does_not_end_the_trace() -> None:

@@ -1,0 +1,89 @@
+"""Where a run lies on the disk: its directory, and the files in it.
+
+This file knows names and formats. It does not know how a run is carried out.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from checkers.judge import Judgement
+from harness.spec import RunSpec, UsageError
+from nemesis.schedule import Schedule
+from nemesis.schedule import decode as decode_schedule
+from nemesis.schedule import encode as encode_schedule
+
+HISTORY = "history.jsonl"
+VERDICT = "verdict.json"
+SPEC = "spec.json"
+SCHEDULE = "schedule.json"
+TRACE = "trace.txt"
+
+
+class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What `verdict.json` holds; `digest` and `events` are those of a simulated run's trace."""
+
+    answer: str
+    replay: str
+    digest: str | None
+    events: int | None
+    interrupted: str | None
+    judgement: Judgement
+
+
+def new_directory(root: Path, spec: RunSpec) -> Path:
+    """Make the next run directory, and let `latest` point to it; runs side by side never share one."""
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1_000_000):
+        directory = root / f"{spec.scenario}-{spec.world}-s{spec.seed}-{number}"
+        with suppress(FileExistsError):
+            directory.mkdir()
+            break
+    else:
+        raise UsageError(f"{root} is full of runs; `make clean` empties it")
+    fresh = root / f".latest-{os.getpid()}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(directory.name)
+    fresh.replace(root / "latest")
+    return directory
+
+
+def find_run(name: Path, root: Path) -> Path:
+    """The directory of a run, given as a path or by its name below the runs; raises `UsageError` if there is none."""
+    for candidate in (name, root / name):
+        if (candidate / HISTORY).exists():
+            return candidate
+    raise UsageError(f"no run {name}: neither {name}/ nor {root / name}/ has a {HISTORY}")
+
+
+def save_schedule(schedule: Schedule, directory: Path) -> None:
+    """Write the faults that were drawn."""
+    (directory / SCHEDULE).write_bytes(encode_schedule(schedule) + b"\n")
+
+
+def load_schedule(directory: Path) -> Schedule:
+    """Read the faults of a run; raises `UsageError` when there are none to be read."""
+    try:
+        return decode_schedule((directory / SCHEDULE).read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(f"{directory / SCHEDULE} is no fault schedule: {error}") from error
+
+
+def save_verdict(verdict: VerdictFile, directory: Path) -> None:
+    """Write what was judged, as indented JSON."""
+    text = msgspec.json.format(msgspec.json.encode(verdict), indent=2)
+    (directory / VERDICT).write_bytes(text + b"\n")
+
+
+def load_verdict(directory: Path) -> VerdictFile:
+    """Read what was judged; raises `UsageError` when the run was never judged."""
+    try:
+        return msgspec.json.decode((directory / VERDICT).read_bytes(), type=VerdictFile)
+    except (OSError, msgspec.DecodeError) as error:
+        raise UsageError(
+            f"{directory / VERDICT} is no verdict: {error}; judge the run with `keelhaul check`"
+        ) from error
