@@ -14,8 +14,8 @@ import pytest
 
 from checkers.history import read
 from checkers.verdict import Answer, Finding
-from harness.plugins import find_scenarios
 from harness.directory import HISTORY
+from harness.plugins import find_scenarios
 from harness.runs import Finished, carry_out
 from harness.spec import RunSpec
 from tests import bugs

@@ -16,8 +16,8 @@ import pytest
 from checkers.history import Outcome, read
 from checkers.verdict import Answer
 from harness.contracts import Step
-from harness.plugins import find_scenarios
 from harness.directory import HISTORY
+from harness.plugins import find_scenarios
 from harness.runs import carry_out
 from harness.spec import RunSpec
 from harness.worlds import processes
