@@ -67,3 +67,7 @@ format: $(STAMP) ## Put the code in order
 clean: ## Empty runs/ and throw away caches; .venv stays
 	@rm -rf runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis ./*.egg-info
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: test-interrupts
+test-interrupts: $(STAMP) image-if-engine ## End runs early in every way; nothing may be left behind: WORLD=processes|containers RUNS=10
+	@$(BIN)/python -m tests.campaigns.interrupted_runs --world $(if $(filter auto,$(WORLD)),processes,$(WORLD)) --runs $(or $(RUNS),10)

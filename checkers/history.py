@@ -20,6 +20,9 @@ import msgspec
 FORMAT = 1
 """The version of the records below; a history of another version is refused, never guessed at."""
 
+NOT_SENT = "not sent"
+"""How the error of an operation begins that never left the client: it failed, and says nothing about the system."""
+
 _HEADLESS = "a history begins with a record of type 'run'"
 
 
@@ -70,7 +73,9 @@ class PhaseBegan(msgspec.Struct, frozen=True, tag_field="type", tag="phase", kw_
 
 
 class Invoked(msgspec.Struct, frozen=True, tag_field="type", tag="invoke", kw_only=True, omit_defaults=True):
-    """A client asked a node for something. `context_of` names the operation whose context it carried, if any."""
+    """A client asked a node for something. `context_of` names the operation whose context it carried, if any; `due` is
+    when it should have been asked, if that was fixed beforehand: its latency counts from then.
+    """
 
     at: int
     op: str
@@ -80,6 +85,7 @@ class Invoked(msgspec.Struct, frozen=True, tag_field="type", tag="invoke", kw_on
     key: str
     value: str | None = None
     context_of: str | None = None
+    due: int | None = None
 
 
 class Completed(msgspec.Struct, frozen=True, tag_field="type", tag="complete", kw_only=True, omit_defaults=True):
@@ -189,6 +195,17 @@ class Operation(NamedTuple):
     def versions(self) -> tuple[Version, ...]:
         """What a get returned."""
         return self.completed.versions if self.completed else ()
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the system ever heard of it, as far as the client knows."""
+        return self.completed is None or not (self.completed.error or "").startswith(NOT_SENT)
+
+    @property
+    def latency_ns(self) -> int | None:
+        """How long it took, from when it was due or else asked; none where it has no end."""
+        began = self.invoked.at if self.invoked.due is None else self.invoked.due
+        return self.completed.at - began if self.completed else None
 
 
 class DamagedHistoryError(Exception):

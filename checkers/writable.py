@@ -83,7 +83,7 @@ class _Cut:
 
 def check(history: History) -> Verdict:
     """Judge whether writes were accepted wherever and whenever they had to be."""
-    puts = [operation for operation in history.operations if operation.invoked.f == PUT]
+    puts = [operation for operation in history.operations if operation.invoked.f == PUT and operation.was_sent]
     puts.sort(key=_invoked_at)
     cuts = _cuts(history)
     for cut in cuts:

@@ -79,6 +79,7 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option("--w", type=int, default=2, show_default=True, help="Replicas that must confirm a write.")
 @click.option("--concurrency", type=int, default=10, show_default=True, help="Clients.")
 @click.option("--rate", type=float, default=100.0, show_default=True, help="Operations a second of all; 0: no limit.")
+@click.option("--open-loop", is_flag=True, help="Begin operations when they are due, whatever became of earlier ones.")
 @click.option("--every", "every_s", type=float, default=8.0, show_default=True, help="Seconds between two faults.")
 @click.option("--for", "for_s", type=float, default=4.0, show_default=True, help="Seconds that a fault lasts.")
 @click.option("--keys", type=int, default=40, show_default=True)
@@ -132,12 +133,14 @@ def _run_one(
     from checkers.history import read
     from harness.directory import HISTORY, TRACE, new_directory
     from harness.runs import carry_out
+    from reports.live import watching
     from reports.terminal import print_report
 
     spec = msgspec.structs.replace(spec, world=chosen.world)
     directory = new_directory(runs, spec)
     replay = replay_line(spec)
-    finished = carry_out(spec, directory, replay, schedule=schedule, keep=trace)
+    with watching(console, instant=spec.world == "sim") as heard:
+        finished = carry_out(spec, directory, replay, heard, schedule=schedule, keep=trace)
     if finished.trace is not None:
         (directory / TRACE).write_text("\n".join(finished.trace) + "\n")
     print_report(read(directory / HISTORY), finished.judgement.verdicts, console, replay=replay, world_note=chosen.note)
@@ -174,6 +177,8 @@ def replay_line(spec: RunSpec) -> str:
         value = getattr(spec, field)
         if value != getattr(plain, field):
             words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    if spec.open_loop:
+        words.append("--open-loop")
     for name, number in spec.settings.items():
         words += ["--set", f"{name}={number}"]
     return shlex.join(words)

@@ -28,7 +28,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One operation as data, drawn before it happens. `context_of` names the operation whose context it carries.
 
     A context that an operation did not yield (it failed, or nobody knows) is no context: the write is then a blind
-    one.
+    one. `edit` says what a put does to what the read that it names returned; its workload makes the value of it.
     """
 
     op: str
@@ -38,6 +38,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str
     value: str | None = None
     context_of: str | None = None
+    edit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,18 @@ class World(Protocol):
         """Start the nodes of a run; leaving the context ends them and leaves nothing behind."""
 
 
+ValueOf = Callable[[Step, tuple[Version, ...] | None], str | None]
+"""Makes the value of a step with an `edit` out of what the read that it names returned, or None where that failed;
+answers None when there is nothing to do, and the step is passed over.
+"""
+
+
 class Workload(Protocol):
-    """What clients do: a file in `harness/workloads/`."""
+    """What clients do: a file in `harness/workloads/`.
+
+    A workload whose steps have an `edit` also exports `value_of`, a `ValueOf`, and one whose values have a form exports
+    `load_value(op) -> str`, what the load phase writes; without it that is the operation's name.
+    """
 
     @property
     def NEEDS(self) -> tuple[str, ...]:  # noqa: N802 - a module constant, named like one

@@ -19,6 +19,7 @@ class UsageError(Exception):
 class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run. Times are seconds; `rate` is operations a second over all clients, 0 for as many as they can.
 
+    With `open_loop` operations begin when they are due, `rate` a second, whether or not earlier ones have ended.
     `variant` names a module whose `NODE` replaces the shipped one, to try the harness on a node with a known bug.
     `settings` are the system's own constants by name, such as `hint_retry_ms`.
     """
@@ -40,6 +41,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     w: int = 2
     concurrency: int = 10
     rate: float = 100.0
+    open_loop: bool = False
     keys: int = 40
     variant: str | None = None
     settings: dict[str, int] = msgspec.field(default_factory=dict)
@@ -58,6 +60,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         _within("--concurrency", self.concurrency, 1, 1000)
         _within("--keys", self.keys, 1, 100_000)
         _within("--rate", self.rate, 0, 100_000)
+        if self.open_loop and not self.rate:
+            raise UsageError("--rate is 0; with --open-loop operations come due at a rate, so give one above 0")
         _within("--time-limit", self.time_limit_s, 1, 86_400)
         return self
 

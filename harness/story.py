@@ -13,8 +13,9 @@ from typing import Any
 
 from checkers.history import FaultChanged, PhaseBegan
 from harness import plugins
-from harness.clients import Client
+from harness.clients import Client, as_drawn
 from harness.contracts import Cluster, Step
+from harness.open_loop import InFlight, OpenLoop
 from harness.recorder import Recorder
 from harness.settling import Settling
 from harness.spec import RunSpec
@@ -55,6 +56,7 @@ async def tell(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder: Re
 async def _load(spec: RunSpec, cluster: Cluster, recorder: Recorder) -> None:
     """Write every key once, so that there is something to lose."""
     session = await cluster.session("load")
+    load_value = getattr(plugins.workload(spec.workload), "load_value", str)
     steps = (
         Step(
             op=f"load.{number}",
@@ -62,7 +64,7 @@ async def _load(spec: RunSpec, cluster: Cluster, recorder: Recorder) -> None:
             node=cluster.nodes[number % len(cluster.nodes)],
             f="put",
             key=f"k{number}",
-            value=f"load.{number}",
+            value=load_value(f"load.{number}"),
         )
         for number in range(spec.keys)
     )
@@ -78,13 +80,19 @@ async def _stress(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder:
     """Let clients work while the nemesis does."""
     until_ns = recorder.now_ns() + int(spec.time_limit_s * 1e9)
     think_s = spec.concurrency / spec.rate if spec.rate else 0.0
+    workload, in_flight = plugins.workload(spec.workload), InFlight()
+    patience_s = plugins.system(spec.system).quiet_apart_s(spec)  # longer than any request takes
 
     async def client(name: str) -> None:
         session = await cluster.session(name)
-        operations = plugins.workload(spec.workload).operations
-        steps = operations(Random(f"{spec.seed}:operations:{name}"), name, cluster.nodes, spec.keys)
+        steps = workload.operations(Random(f"{spec.seed}:operations:{name}"), name, cluster.nodes, spec.keys)
+        one = Client(session, steps, recorder, getattr(workload, "value_of", as_drawn))
         try:
-            await Client(session, steps, recorder).run(until_ns, Random(f"{spec.seed}:pace:{name}"), think_s)
+            if spec.open_loop:
+                dues = Random(f"{spec.seed}:arrivals:{name}")
+                await OpenLoop(one, recorder, in_flight).run(until_ns, dues, 1 / think_s, patience_s)
+            else:
+                await one.run(until_ns, Random(f"{spec.seed}:pace:{name}"), think_s)
         finally:
             await session.close()
 

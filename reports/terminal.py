@@ -17,6 +17,9 @@ from rich.text import Text
 from checkers.episodes import Episode, episodes
 from checkers.history import History, Outcome
 from checkers.verdict import Answer, Finding, Verdict, worst
+from reports.latency import latencies
+from reports.siblings import siblings
+from reports.tables import grouping, number, table
 
 _WIDTH = 100
 _COLOURS = {Answer.VALID: "green", Answer.INVALID: "bold red", Answer.UNKNOWN: "yellow"}
@@ -44,14 +47,12 @@ def print_report(
 ) -> None:
     """Print the whole report; its last line is the answer."""
     _header(history, console, world_note)
-    console.print()
-    console.print(_operations(history))
     injected = episodes(history)
-    if injected:
-        console.print()
-        console.print(_faults(injected, history.lasted_ns))
-    console.print()
-    console.print(_verdicts(verdicts))
+    faults = _faults(injected, history.lasted_ns) if injected else None
+    for part in (_operations(history), faults, latencies(history, injected), siblings(history), _verdicts(verdicts)):
+        if part is not None:
+            console.print()
+            console.print(part)
     for verdict in verdicts:
         _findings(verdict, console)
     console.print()
@@ -80,20 +81,20 @@ def _operations(history: History) -> RenderableType:
         of_kind[operation.outcome] += 1
     if not counts:
         return Text("no operation was tried")
-    table = _table("operations", *(outcome.value for outcome in _OUTCOMES), numbers=3)
+    drawn = table("operations", *(outcome.value for outcome in _OUTCOMES), numbers=3)
     for kind, of_kind in sorted(counts.items()):
-        table.add_row(Text(kind), *(_number(of_kind[outcome]) for outcome in _OUTCOMES))
-    return table
+        drawn.add_row(Text(kind), *(number(of_kind[outcome]) for outcome in _OUTCOMES))
+    return drawn
 
 
 def _faults(injected: Sequence[Episode], ends: int) -> Table:
-    table = _table("faults", "times", "in force", numbers=2)
-    table.add_column("seen to take effect")
+    drawn = table("faults", "times", "in force", numbers=2)
+    drawn.add_column("seen to take effect")
     for name, same in _grouped(injected, [episode.name for episode in injected]):
         lasted = sum(episode.lasted_ns(ends) for episode in same)
         evidence, style = _effect(same)
-        table.add_row(Text(name), _number(len(same)), Text(f"{lasted / 1e9:.1f} s"), Text(evidence, style=style))
-    return table
+        drawn.add_row(Text(name), number(len(same)), Text(f"{lasted / 1e9:.1f} s"), Text(evidence, style=style))
+    return drawn
 
 
 def _effect(same: Sequence[Episode]) -> tuple[str, str]:
@@ -103,7 +104,7 @@ def _effect(same: Sequence[Episode]) -> tuple[str, str]:
     traffic = [counts for episode in same for counts in episode.traffic.values()]
     if traffic:
         seen, dropped = (sum(column) for column in zip(*traffic, strict=True))
-        words += f", {_grouping(dropped)} of {_grouping(seen)} messages dropped"
+        words += f", {grouping(dropped)} of {grouping(seen)} messages dropped"
     if any(episode.failed for episode in same):
         words += f", {sum(episode.failed for episode in same)} could not be injected"
     return words, "" if delivered == len(same) else "yellow"
@@ -112,22 +113,22 @@ def _effect(same: Sequence[Episode]) -> tuple[str, str]:
 def _verdicts(verdicts: Sequence[Verdict]) -> RenderableType:
     if not verdicts:
         return Text("no checker judged this run", style="yellow")
-    table = _table("checker", "answer")
-    table.add_column("reason", overflow="fold")
+    drawn = table("checker", "answer")
+    drawn.add_column("reason", overflow="fold")
     for verdict in verdicts:
         words = Text(verdict.reason)
         for note in verdict.notes:
             words.append(f"\n{note}", style="dim")
-        table.add_row(Text(verdict.checker), Text(verdict.answer.value, style=_COLOURS[verdict.answer]), words)
-    return table
+        drawn.add_row(Text(verdict.checker), Text(verdict.answer.value, style=_COLOURS[verdict.answer]), words)
+    return drawn
 
 
 def _findings(verdict: Verdict, console: Console) -> None:
     """Print what a checker found; that of an `unknown` is in its reason, and shown only when there is evidence."""
     telling = [f for f in verdict.findings if verdict.answer is Answer.INVALID or f.evidence]
-    for number, finding in enumerate(telling, start=1):
+    for position, finding in enumerate(telling, start=1):
         console.print()
-        console.print(_title(verdict, finding, number))
+        console.print(_title(verdict, finding, position))
         for line in finding.evidence:
             console.print(Padding(Text(line, overflow="fold"), (0, 0, 0, 4), expand=False))
     if telling and verdict.found > len(verdict.findings):
@@ -136,8 +137,8 @@ def _findings(verdict: Verdict, console: Console) -> None:
         )
 
 
-def _title(verdict: Verdict, finding: Finding, number: int) -> Text:
-    label = f"{verdict.checker} {number}/{verdict.found}"
+def _title(verdict: Verdict, finding: Finding, position: int) -> Text:
+    label = f"{verdict.checker} {position}/{verdict.found}"
     return Text.assemble((label, "dim"), "  ", (finding.kind, _COLOURS[verdict.answer]), f"  {finding.summary}")
 
 
@@ -154,25 +155,8 @@ def _last_line(verdicts: Sequence[Verdict]) -> Text:
     return Text.assemble((answer.value, _COLOURS[answer]), f": {words}")
 
 
-def _table(first: str, *others: str, numbers: int = 0) -> Table:
-    """Make a table without a frame, so that it reads as well in a pipe; the other columns hold numbers if said so."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column(first, overflow="fold")
-    for name in others:
-        table.add_column(name, justify="right" if numbers else "left", no_wrap=True)
-    return table
-
-
 def _grouped(items: Iterable[_T], labels: Iterable[str]) -> list[tuple[str, list[_T]]]:
     groups: dict[str, list[_T]] = {}
     for label, item in zip(labels, items, strict=True):
         groups.setdefault(label, []).append(item)
     return list(groups.items())
-
-
-def _number(count: int) -> Text:
-    return Text(_grouping(count), style="" if count else "dim")
-
-
-def _grouping(count: int) -> str:
-    return f"{count:,}".replace(",", " ")

@@ -28,8 +28,8 @@ OPERATIONS = ("get", "put")
 POWERS = (Network, Processes)
 WORLDS = ("containers", "processes", "sim")
 
-VALUE_TEXT_MAX = 64
-"""Longer values stand in the history as the digest of their bytes."""
+VALUE_TEXT_MAX = 4096
+"""Longer values stand in the history as the digest of their bytes; a full cart (`harness.workloads.cart`) must not."""
 
 Dial = Callable[[str], Awaitable[Channel]]
 

@@ -96,10 +96,14 @@ class Story:
         self.records.append(Completed(at=self._tick(), op=op, outcome=outcome, versions=versions(*values)))
         return op
 
-    def _invoke(self, f: str, key: str, node: str, **more: str | None) -> str:
+    def _invoke(self, f: str, key: str, node: str, *, value: str | None = None, context_of: str | None = None) -> str:
         self._operations += 1
         op = f"c1.{self._operations}"
-        self.records.append(Invoked(at=self._tick(), op=op, client="c1", node=node, f=f, key=key, **more))
+        self.records.append(
+            Invoked(
+                at=self._tick(), op=op, client="c1", node=node, f=f, key=key, value=value, context_of=context_of,
+            )
+        )  # fmt: skip
         return op
 
     def fault(self, id_: int, name: str, event: str, **more: Any) -> Story:

@@ -1,0 +1,1 @@
+"""What checkers may conclude, and what they must not."""
