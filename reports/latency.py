@@ -61,7 +61,7 @@ def percentile(ordered: Sequence[int], permille: int) -> int:
 
 def rows_of(history: History, injected: Sequence[Episode]) -> list[Row]:
     """Sort operations that succeeded into rows: by kind, then phases in order, then faults in order."""
-    spans = _spans(injected, history.lasted_ns)
+    spans = _spans(injected, history.lasted_ns + 1)
     struck = [history.phase_at(episode.started_at) for episode in injected if episode.started_at is not None]
     phases = [f"{phase.name}, no fault" if phase.name in struck else phase.name for phase in history.phases]
     rows: dict[tuple[str, str], Row] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from threading import Lock
 
@@ -52,34 +52,42 @@ def watching(
 
     `instant` says that the run's time is virtual, so that a second of it takes no second.
     """
-    match mode_for(console, environ, instant=instant):
-        case Mode.SILENT:
-            yield None
-        case Mode.PLAIN:
-            yield _plain(console)
-        case Mode.LIVE:
-            view = LiveView(console, instant=instant)
-            with view:
-                yield view.heard
-            if view.trouble is not None:
-                console.print(Text(f"the live view failed: {view.trouble!r}", style="yellow"))
+    mode = mode_for(console, environ, instant=instant)
+    if mode is Mode.SILENT:
+        yield None
+        return
+    view = LiveView(console, instant=instant) if mode is Mode.LIVE else PlainView(console)
+    with view:
+        yield view.heard
+    if view.trouble is not None and not isinstance(view.trouble, OSError):  # a closed pipe has nobody to tell
+        console.print(Text(f"the view of the run failed: {view.trouble!r}", style="yellow"))
 
 
-def _plain(console: Console) -> Heard:
-    """Print without rich, which ends the program when a pipe is closed; the run goes on, and so does its history."""
-    lines = PlainLines()
-    closed: list[OSError] = []
+class PlainView:
+    """Plain lines, and an empty one when it is left. Not by rich, which ends the program when a pipe is closed."""
 
-    def heard(record: Record) -> None:
-        line = lines.line(record)
-        if line is None or closed:
-            return
+    def __init__(self, console: Console) -> None:
+        self.trouble: Exception | None = None
+        self._console = console
+        self._lines = PlainLines()
+
+    def heard(self, record: Record) -> None:
+        """Print the line that a record is worth; after a failure, nothing more."""
         try:
-            print(line, file=console.file, flush=True)
-        except OSError as error:
-            closed.append(error)
+            self._print(self._lines.line(record))
+        except Exception as error:  # the run must not be lost for its picture
+            self.trouble = error
 
-    return heard
+    def _print(self, line: str | None) -> None:
+        if line is not None and self.trouble is None:
+            print(line, file=self._console.file, flush=True)
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._print("")
 
 
 class LiveView:

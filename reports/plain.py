@@ -41,13 +41,19 @@ class PlainLines:
             case Settled():
                 return f"{record.round}: {record.state} after {seconds(record.waited_ns)}"
             case RunEnded():
-                return f"interrupted: {record.interrupted}" if record.interrupted else ""
+                return cut_short(record)
         return ""
 
     def _phase(self, record: PhaseBegan) -> str:
         run, up = self._progress.run, len(self._progress.up)
         known = f", {up} of {len(run.nodes)} nodes up" if run and (up or self._progress.down) else ""
         return f"phase {record.name}{known}"
+
+
+def cut_short(ended: RunEnded) -> str:
+    """Say that a run was interrupted, and why; nothing of one that came to its end."""
+    why = ended.interrupted or ""
+    return why if not why or why.startswith("interrupted") else f"interrupted: {why}"
 
 
 def _fault(record: FaultChanged) -> str:

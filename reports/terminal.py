@@ -18,6 +18,7 @@ from checkers.episodes import Episode, episodes
 from checkers.history import History, Outcome
 from checkers.verdict import Answer, Finding, Verdict, worst
 from reports.latency import latencies
+from reports.plain import cut_short
 from reports.siblings import siblings
 from reports.tables import grouping, number, table
 
@@ -71,7 +72,7 @@ def _header(history: History, console: Console, world_note: str | None) -> None:
     if history.ended is None:
         console.print(Text("the history has no end: the run was killed", style="yellow"))
     elif history.ended.interrupted:
-        console.print(Text(f"interrupted: {history.ended.interrupted}", style="yellow"))
+        console.print(Text(cut_short(history.ended), style="yellow"))
 
 
 def _operations(history: History) -> RenderableType:

@@ -24,11 +24,26 @@ file.
 """
 
 
-class SimDisk(MemoryStore):
-    """An engine on virtual time. `image` survives a crash and is handed to the next life of the node."""
+def _unguarded(act: Callable[[], None]) -> None:
+    act()
 
-    def __init__(self, loop: SimLoop, node: str, rng: random.Random, image: Image | None = None) -> None:
+
+class SimDisk(MemoryStore):
+    """An engine on virtual time. `image` survives a crash and is handed to the next life of the node.
+
+    The node is told through `guard`, which keeps an error of the node's from ending more than the node.
+    """
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        node: str,
+        rng: random.Random,
+        image: Image | None = None,
+        guard: Callable[[Callable[[], None]], None] = _unguarded,
+    ) -> None:
         super().__init__(image)
+        self._guard = guard
         self._loop = loop
         self._node = node
         self._rng = rng
@@ -42,7 +57,7 @@ class SimDisk(MemoryStore):
             if self._under_way is batch:
                 self._under_way = None
                 self.settle(batch)
-                done()
+                self._guard(done)
 
         self._loop.after(self._sync_ns(), synced, f"{self._node} synced {len(batch)}")
 

@@ -183,7 +183,7 @@ def virtual(trace: Trace | None = None) -> SimLoop:
 
 
 def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
-    """Run a coroutine on virtual time to its end; an interrupt cancels it, and waits for its cures.
+    """Run a coroutine on virtual time to its end; an interrupt or a failure cancels it, and waits for its cures.
 
     What was there before is kept out of the garbage collector's sight meanwhile, which would go through it again and
     again.
@@ -193,9 +193,9 @@ def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
     gc.freeze()
     try:
         loop.run_until_complete(task)
-    except KeyboardInterrupt:
+    except BaseException:
         task.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, DeadlockError):
             loop.run_until_complete(task)
         raise
     finally:

@@ -45,7 +45,7 @@ class _Life:
         self._cluster = cluster
         self._loop = cluster.loop
         self._next_asker = 1
-        self.disk = SimDisk(cluster.loop, node, Random(rng.getrandbits(64)), image)
+        self.disk = SimDisk(cluster.loop, node, Random(rng.getrandbits(64)), image, self.guard)
         self.host: Host = cluster.build(node, self.disk, self, self, Random(rng.getrandbits(64)), self._leave)
 
     def ask(self, request: Request | DebugRequest, answer: Callable[[Any], None]) -> None:

@@ -34,12 +34,15 @@ class Port(Protocol):
     def suspect(self, peer: str) -> None:
         """Treat the peer as down until it answers."""
 
+    def when_released(self, callback: Callable[[], None]) -> None:
+        """Call back when what was sent so far has left the node; at the latest now, if it has."""
+
 
 @dataclass
 class _Pending:
     peer: str
     calls: Calls
-    timer: int
+    timer: int = 0
 
 
 @dataclass
@@ -61,11 +64,19 @@ class Switchboard:
         return Calls(self, time_ns)
 
     def ask(self, calls: Calls, peer: str, request: Callable[[int], PeerRequest], patience_ns: int | None) -> int:
-        """Send a request under a new number."""
+        """Send a request under a new number.
+
+        The peer's time runs from when the request leaves, which may have to wait for a commit here: a slow disk of ours
+        is no silence of the peer's.
+        """
         call, self.next_call = self.next_call, self.next_call + 1
-        timer = self.timers.after(patience_ns or self.peer_timeout_ns, lambda: self._silent(call))
-        self._pending[call] = _Pending(peer, calls, timer)
+        pending = self._pending[call] = _Pending(peer, calls)
         self.port.send(peer, request(call))
+
+        def left() -> None:
+            pending.timer = self.timers.after(patience_ns or self.peer_timeout_ns, lambda: self._silent(call))
+
+        self.port.when_released(left)
         return call
 
     def answered(self, peer: str, message: PeerAnswer) -> None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from node.core import contexts, debug
 from node.core.calls import Calls, Switchboard
@@ -65,6 +68,8 @@ from node.core.ring import Ring
 from node.core.store import Store
 
 KEY_BYTES_MAX = 4096
+
+R = TypeVar("R", Get, Put)
 
 
 class Node:
@@ -151,9 +156,13 @@ class Node:
             code, text = refusal
             respond(Refused(request.request, code, text, definite=True))
         elif isinstance(request, Get):
-            self.conversations.begin(Kind.REQUEST, get(self, request, respond))
+            self.conversations.begin(Kind.REQUEST, get(self, self._bounded(request), respond))
         else:
-            self.conversations.begin(Kind.REQUEST, put(self, request, respond))
+            self.conversations.begin(Kind.REQUEST, put(self, self._bounded(request), respond))
+
+    def _bounded(self, request: R) -> R:
+        """The request, with no more time than the cluster gives: nobody keeps a node busy for as long as he likes."""
+        return replace(request, remaining_ns=min(request.remaining_ns, self.config.request_timeout_ms * 1_000_000))
 
     def _refusal(self, request: Request) -> tuple[str, str] | None:
         """Why a request is not served at all, as a code and a sentence."""
@@ -196,7 +205,7 @@ class Node:
             code, text = refusal
             respond(Refused(request.request, code, text, definite=True))
         else:
-            self.conversations.begin(Kind.REQUEST, coordinate(self, request, respond))
+            self.conversations.begin(Kind.REQUEST, coordinate(self, self._bounded(request), respond))
 
     def _expired(self, source: str, call: int, remaining_ns: int) -> bool:
         if remaining_ns > 0:
@@ -223,6 +232,10 @@ class Node:
         if self.detector.missed(peer) and peer not in self._probed:
             self._probed[peer] = None
             self.conversations.begin(Kind.PROBE, probe(self, peer))
+
+    def when_released(self, callback: Callable[[], None]) -> None:
+        """Call back when what was sent so far has left this node."""
+        self.release.when_durable(callback)
 
     def redial(self, peer: str) -> None:
         """Have the connection to a peer replaced."""

@@ -11,6 +11,7 @@ import pytest
 from checkers.judge import load
 from checkers.verdict import Answer
 from harness import plugins
+from harness.clients import READS_KEPT
 from harness.contracts import Step
 from harness.runs import carry_out
 from harness.spec import RunSpec
@@ -41,6 +42,18 @@ def test_contexts_name_earlier_operations(workload: str) -> None:
             assert before[step.context_of].key == step.key
         before[step.op] = step
     assert any(step.context_of for step in steps)
+
+
+@EVERY_WORKLOAD
+def test_what_is_edited_was_just_read(workload: str) -> None:
+    """A write whose value depends on a read names a read so recent that its client still remembers it."""
+    steps = list(islice(plugins.workload(workload).operations(Random(1), "c1", NODES, 3), 300))
+    for place, step in enumerate(steps):
+        if step.edit is not None:
+            assert callable(plugins.workload(workload).value_of)
+            recent = [earlier.op for earlier in steps[:place] if earlier.f == "get"][-READS_KEPT:]
+            assert step.value is None
+            assert step.context_of in recent
 
 
 @EVERY_WORKLOAD

@@ -87,6 +87,7 @@ def test_a_run_that_proves_nothing_exits_2(tmp_path: Path) -> None:
         (("run", "calm", "--r", "9", "--n", "3"), "--r is 9; with n = 3 it can be 1 to 3"),
         (("run", "calm", "--nodes", "2"), "--n is 3; with 2 nodes it can be 1 to 2"),
         (("run", "calm", "--seed", "x"), "Invalid value for '--seed'"),
+        (("run", "calm", "--open-loop", "--rate", "0"), "--rate is 0; with --open-loop"),
         (("run", "calm", "--set", "hint_retry_ms=fast"), "--set hint_retry_ms=fast: give NAME=NUMBER"),
         (("run", "calm", "--set", "hints=1"), "there is partitions, request_timeout_ms"),
         (("run", "calm", "--world", "sim", "--node-module", "no.such"), "--node-module no.such"),

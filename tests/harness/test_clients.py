@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 from random import Random
 
-from checkers.history import Completed, Invoked, Outcome, Record
-from harness.clients import Client
-from harness.contracts import Reply, Step
+from checkers.history import Completed, Invoked, Outcome, Record, Version
+from harness.clients import READS_KEPT, Client, as_drawn
+from harness.contracts import Reply, Step, ValueOf
 from harness.recorder import Recorder
 from harness.sim.loop import NS, run, virtual
 
@@ -41,19 +41,21 @@ class _Session:
         """Nothing is open."""
 
 
-def _step(op: str, f: str = "get", context_of: str | None = None) -> Step:
-    value = op if f == "put" else None
-    return Step(op=op, client="c1", node="n1", f=f, key="k", value=value, context_of=context_of)
+def _step(op: str, f: str = "get", context_of: str | None = None, edit: str | None = None) -> Step:
+    value = op if f == "put" and edit is None else None
+    return Step(op=op, client="c1", node="n1", f=f, key="k", value=value, context_of=context_of, edit=edit)
 
 
-def _taken(directory: Path, session: _Session, *steps: Step) -> list[Record]:
+def _taken(
+    directory: Path, session: _Session, *steps: Step, value_of: ValueOf = as_drawn, skipped: int = 0
+) -> list[Record]:
     loop = virtual()
     records: list[Record] = []
     recorder = Recorder(directory / "history.jsonl", lambda: loop.now_ns, records.append)
-    client = Client(session, iter(steps), recorder)
+    client = Client(session, iter(steps), recorder, value_of)
 
     async def main() -> None:
-        for _ in steps:
+        for _ in steps[skipped:]:
             await client.take()
 
     run(main(), loop)
@@ -106,6 +108,55 @@ def test_a_context_of_nobody_known_is_none(tmp_path: Path) -> None:
     assert session.given == [("c1.2", b"")]
     assert isinstance(records[0], Invoked)
     assert records[0].context_of is None
+
+
+def _joined(step: Step, read: tuple[Version, ...] | None) -> str | None:
+    """What an edit makes of what was read; nothing of an empty read."""
+    if read is None:
+        return f"blind {step.edit}"
+    return "+".join([*(version.value for version in read), str(step.edit)]) if read else None
+
+
+def _read(*values: str) -> Reply:
+    versions = tuple(Version(f"dot-{value}", value) for value in values)
+    return Reply(Outcome.OK, versions=versions, context=b"of " + "".join(values).encode())
+
+
+def test_an_edit_is_made_of_what_the_read_returned_that_it_names(tmp_path: Path) -> None:
+    """The value is recorded as it was sent, and the context goes with it."""
+    session = _Session({"c1.1": _read("a", "b"), "c1.2": _read("c")})
+    edits = (_step("c1.3", "put", "c1.1", "x"), _step("c1.4", "put", "c1.2", "y"))
+    records = _taken(tmp_path, session, _step("c1.1"), _step("c1.2"), *edits, value_of=_joined)
+    puts = [record for record in records if isinstance(record, Invoked) and record.f == "put"]
+    assert [(put.value, put.context_of) for put in puts] == [("a+b+x", "c1.1"), ("c+y", "c1.2")]
+    assert session.given[2:] == [("c1.3", b"of ab"), ("c1.4", b"of c")]
+
+
+def test_an_edit_of_a_read_that_failed_is_blind(tmp_path: Path) -> None:
+    """Nobody knows what it would have returned, so nothing of that is covered either."""
+    session = _Session({"c1.1": Reply(Outcome.UNKNOWN, error="x")})
+    records = _taken(tmp_path, session, _step("c1.1"), _step("c1.2", "put", "c1.1", "x"), value_of=_joined)
+    put = next(record for record in records if isinstance(record, Invoked) and record.f == "put")
+    assert (put.value, put.context_of) == ("blind x", None)
+    assert session.given[1:] == [("c1.2", b"")]
+
+
+def test_an_edit_with_nothing_to_do_is_passed_over(tmp_path: Path) -> None:
+    """It is neither sent nor recorded, and the next operation is taken in its place."""
+    session = _Session({"c1.1": _read()})
+    steps = (_step("c1.1"), _step("c1.2", "put", "c1.1", "x"), _step("c1.3"))
+    records = _taken(tmp_path, session, *steps, value_of=_joined, skipped=1)
+    assert [record.op for record in records if isinstance(record, Invoked)] == ["c1.1", "c1.3"]
+
+
+def test_a_client_remembers_its_last_reads_only(tmp_path: Path) -> None:
+    """An edit of a read that was forgotten is blind: with the context it would cover what it does not have."""
+    reads = [f"r.{number}" for number in range(READS_KEPT + 1)]
+    session = _Session({read: _read(read) for read in reads}, takes_s=0)
+    edits = (_step("old", "put", reads[0], "x"), _step("new", "put", reads[1], "x"))
+    records = _taken(tmp_path, session, *map(_step, reads), *edits, value_of=_joined)
+    puts = [record for record in records if isinstance(record, Invoked) and record.f == "put"]
+    assert [(put.value, put.context_of) for put in puts] == [("blind x", None), (f"{reads[1]}+x", reads[1])]
 
 
 def _paced(directory: Path, think_s: float) -> int:

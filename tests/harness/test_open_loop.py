@@ -16,9 +16,10 @@ from checkers.verdict import Answer
 from harness.cli import replay_line
 from harness.clients import Client
 from harness.contracts import Reply, Step
+from harness.directory import HISTORY
 from harness.open_loop import InFlight, OpenLoop, due_times
 from harness.recorder import Recorder
-from harness.runs import HISTORY, carry_out
+from harness.runs import carry_out
 from harness.sim.loop import NS, DeadlockError, run, virtual
 from harness.spec import RunSpec, UsageError
 
@@ -82,8 +83,10 @@ def _run(
         work = OpenLoop(client, recorder, in_flight or InFlight()).run(5 * NS, rng, per_s, PATIENCE_S)
     else:
         work = client.run(5 * NS, rng, 1 / per_s)
-    run(work, loop)
-    recorder.close()
+    try:
+        run(work, loop)
+    finally:
+        recorder.close()
     return History(records)
 
 

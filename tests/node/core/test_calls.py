@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from node.core.calls import Answer, Calls, Switchboard
@@ -32,6 +33,10 @@ class _Bench:
     def suspect(self, peer: str) -> None:
         """Believe it."""
         self.detector.missed(peer)
+
+    def when_released(self, callback: Callable[[], None]) -> None:
+        """Nothing is held back here."""
+        callback()
 
     def collect(self, *peers: str, within: int = 1000, patience: int | None = None) -> Calls:
         """Ask these peers, and take answers until there are no more."""

@@ -304,3 +304,24 @@ def test_no_timer_is_left_when_all_is_said() -> None:
     cluster.elapse(3000)
     assert [cluster.timers(name) for name in cluster.config.members] == [[]] * 5
     assert not cluster.sent(Fetch)
+
+
+def test_a_slow_disk_here_is_no_silence_of_the_peers() -> None:
+    """A peer's time runs from when the request leaves, and it does not leave before the commit here."""
+    cluster = Cluster()
+    a, *_ = cluster.preference(KEY)
+    cluster.put(a, KEY, b"value")
+    assert cluster.timers(a) == [1000]
+
+    cluster.commit(a)
+    assert cluster.timers(a) == [250, 250, 1000]
+    assert cluster.sent(Replicate, sender=a) != []
+
+
+def test_nobody_has_more_time_than_the_cluster_gives() -> None:
+    """A client that asks for an hour gets the request time-out: it must not keep a node from becoming quiet."""
+    cluster = Cluster()
+    a, *_ = cluster.preference(KEY)
+    cluster.put(a, KEY, b"value", ms=3_600_000)
+
+    assert cluster.timers(a) == [1000]
