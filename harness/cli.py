@@ -279,11 +279,19 @@ def check_command(run_or_history: Path, chosen: tuple[str, ...]) -> None:
     path = run_or_history / "history.jsonl" if run_or_history.is_dir() else run_or_history
     try:
         history = read(path)
-        judgement = judge(history, chosen or None)
+        judgement = judge(history, chosen or _checkers_of(history.run.workload))
     except (DamagedHistoryError, NoSuchCheckerError) as error:
         raise UsageError(str(error)) from error
     print_report(history, judgement.verdicts, console_for(sys.stdout), replay=None, world_note=None)
     sys.exit(_EXIT[judgement.answer.value])
+
+
+def _checkers_of(workload: str) -> tuple[str, ...] | None:
+    """Those that judge a run of this workload; None, for all there are, where the workload is not one of ours."""
+    from harness import plugins
+
+    checkers: tuple[str, ...] = plugins.workload(workload).CHECKERS if workload in plugins.names("workload") else ()
+    return checkers or None
 
 
 def main() -> None:

@@ -5,4 +5,5 @@ it.
 node never loads one.
 
 `SCENARIO` with `OPTIONS` is where `CHECKER` must convict within `SEEDS` seeds; `calm` with `CALM` must be valid.
+`PINNED` are the unit tests that pin the replaced part, and so fail with it; all others pass.
 """

@@ -17,6 +17,10 @@ CHECKER = "convergence"
 SEEDS = 8
 OPTIONS: dict[str, Any] = {}
 CALM: dict[str, Any] = {}
+PINNED = (
+    "test_hints_found_at_a_restart_are_delivered",
+    "test_a_draining_node_stages_the_hints_of_its_last_put_before_it_leaves",
+)
 
 
 class ForgetfulReplica(Replica):

@@ -17,6 +17,7 @@ CHECKER = "dots"
 SEEDS = 8
 OPTIONS: dict[str, Any] = {"keys": 10, "every_s": 3.0, "for_s": 1.0}
 CALM: dict[str, Any] = {}
+PINNED = ("test_a_crash_before_the_mark_is_durable_is_a_crash",)
 
 
 class RebornReplica(Replica):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from checkers.history import History
 from checkers.judge import judge
 from checkers.verdict import Answer, Finding, Verdict
 from reports.terminal import console_for, print_report
-from tests.checkers.story import FAILED, UNKNOWN, Story
+from tests.checkers.story import FAILED, OK, UNKNOWN, Story
 
 
 def _history() -> History:
@@ -54,22 +55,73 @@ def test_the_whole_report() -> None:
     assert report.splitlines()[-1] == "invalid: kept-writes found 1"
 
 
+def test_the_order_of_the_report() -> None:
+    """What was done, what was broken, how quick it was, what reads returned, what holds, the evidence, the answer."""
+    history = _history()
+    report = _report(history, judge(history).verdicts)
+    parts = [
+        "a-story in sim",
+        "operations ",
+        "faults ",
+        "latency, ms ",
+        "from invocation to answer",
+        "checker ",
+        "kept-writes 1/1",
+        "repeat it with",
+        "invalid: kept-writes",
+    ]
+    places = [report.index(f"\n{part}") if place else 0 for place, part in enumerate(parts)]
+    assert places == sorted(places)
+    story = Story()
+    story.get("a")
+    assert "\n1 get " in _report(story.ended(), ())
+
+
 def test_operations_are_counted_by_kind_and_outcome() -> None:
     """Three puts, one of each outcome."""
     lines = _report(_history(), ()).splitlines()
     assert ["put", "1", "1", "1"] in [line.split() for line in lines]
 
 
+def _long_history() -> History:
+    """Long names, many samples and all kinds of siblings: as wide as tables get."""
+    story = Story(faults=("partition-majorities-ring",)).phase("load").phase("stress")
+    story.fault(1, "partition-majorities-ring", "started", detail={"links": ["n1>n2"]})
+    for _ in range(1000):
+        story.get(*"abcde")
+        story.put("[red]a[/red]", outcome=OK)
+    story.fault(1, "partition-majorities-ring", "healed", observed={"n1>n2": {"seen": 10**7, "dropped": 10**7}})
+    for values in ((), ("a",), ("a", "b"), ("a", "b", "c")):
+        story.get(*values)
+    return story.everywhere("[red]a[/red]").settled().ended()
+
+
 @pytest.mark.parametrize("width", [60, 100])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+@pytest.mark.parametrize("told", [_history, _long_history])
+def test_no_line_is_wider_than_the_terminal(width: int, told: Callable[[], History]) -> None:
     """At sixty columns as well, with every word of every verdict still there."""
-    history = _history()
+    history = told()
     verdicts = judge(history).verdicts
     report = _report(history, verdicts, width=width)
     assert max(map(len, report.splitlines())) <= width
     words = " ".join(report.split())
     assert all(verdict.checker in words and verdict.answer.value in words for verdict in verdicts)
     assert all(word in words for verdict in verdicts for word in verdict.reason.split())
+
+
+def test_numbers_are_whole_at_sixty_columns() -> None:
+    """A narrow terminal folds words, and cuts no number short."""
+    report = _report(_long_history(), (), width=60)
+    assert "…" not in report
+    assert ["10.0", "10.0", "10.0"] in [line.split()[-3:] for line in report.splitlines()]
+
+
+def test_values_are_no_markup() -> None:
+    """What looks like markup is printed as it is."""
+    story = Story()
+    story.put("[red]a[/red]")
+    history = story.everywhere().settled().ended()
+    assert "c1.1 put [red]a[/red] to k" in _report(history, judge(history).verdicts)
 
 
 def test_a_pipe_gets_plain_text_of_a_fixed_width() -> None:

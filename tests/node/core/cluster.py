@@ -7,6 +7,8 @@ in order, for the tests that are about something else.
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -36,6 +38,11 @@ from node.runtime.memory import MemoryStore
 
 M = TypeVar("M")
 
+NODE_MODULE = "KEELHAUL_NODE_MODULE"
+"""The environment variable that names a module whose `NODE` is tested instead of the shipped one."""
+
+NODE: type[Node] = importlib.import_module(os.environ[NODE_MODULE]).NODE if NODE_MODULE in os.environ else Node
+
 MS = 1_000_000
 MEMBERS = ("n1", "n2", "n3", "n4", "n5")
 
@@ -62,7 +69,7 @@ class _Body:
 class Cluster:
     """Nodes, and everything that they asked for."""
 
-    def __init__(self, members: tuple[str, ...] = MEMBERS, node_type: type[Node] = Node, **settings: int) -> None:
+    def __init__(self, members: tuple[str, ...] = MEMBERS, node_type: type[Node] = NODE, **settings: int) -> None:
         self.config = ClusterConfig(members=members, secret="a secret", **settings).checked()
         self.now_ns = 0
         self.letters: list[Letter] = []
