@@ -120,7 +120,7 @@ def test_check_judges_again(tmp_path: Path) -> None:
     checked = keelhaul("check", "runs/latest", cwd=tmp_path)
 
     assert (run.returncode, checked.returncode) == (0, 0), checked.stderr
-    assert "valid: all 5 checkers agree" in checked.stdout
+    assert "valid: all 6 checkers agree" in checked.stdout
 
 
 def test_damage_inside_a_history_is_named(tmp_path: Path) -> None:
