@@ -129,15 +129,20 @@ class Node:
         return self._finish()
 
     def _finish(self) -> list[Command]:
-        for target in list(self.replica.hints):
-            if target not in self._handing_off:
-                self._handing_off[target] = None
-                self.conversations.begin(Kind.HANDOFF, hand_off(self, target))
+        if self.replica.hints:
+            self._hand_off()
         if self._draining and not self._left and not self.conversations.open[Kind.REQUEST]:
             self._left = True
             self.replica.mark_clean()
             self.release.put(Leave())
         return self.release.take()
+
+    def _hand_off(self) -> None:
+        """See to it that for each target with hints somebody is at it."""
+        for target in list(self.replica.hints):
+            if target not in self._handing_off:
+                self._handing_off[target] = None
+                self.conversations.begin(Kind.HANDOFF, hand_off(self, target))
 
     # --- what others say ---
 
