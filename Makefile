@@ -71,3 +71,7 @@ clean: ## Empty runs/ and throw away caches; .venv stays
 .PHONY: test-interrupts
 test-interrupts: $(STAMP) image-if-engine ## End runs early in every way; nothing may be left behind: WORLD=processes|containers RUNS=10
 	@$(BIN)/python -m tests.campaigns.interrupted_runs --world $(if $(filter auto,$(WORLD)),processes,$(WORLD)) --runs $(or $(RUNS),10)
+
+.PHONY: test-seeds
+test-seeds: $(STAMP) ## Many clean seeds of all families in simulation, on all cores: SEEDS=50
+	@$(BIN)/python -m tests.campaigns.clean_seeds partition crash cart --seeds $(or $(SEEDS),50)
