@@ -107,7 +107,7 @@ def check(history: History) -> Verdict:
             "calm": _tally(calm, history.lasted_ns).figures(),
             "cuts": about_cuts,
         },
-        notes=tuple(map(_cut_note, about_cuts)),
+        notes=tuple(_cut_note(cut, history.run.w) for cut in about_cuts),
     )
 
 
@@ -276,8 +276,15 @@ def _keys_on_both(cut: _Cut) -> list[str]:
     return [key for key, count in times.items() if count > 1]
 
 
-def _cut_note(cut: dict[str, Any]) -> str:
-    sides = (f"{' '.join(side['nodes'])} took {side['ok']} of {side['tried']}" for side in cut["sides"])
-    note = f"cut {cut['id']}, {cut['lasted_ns'] / 1e9:.1f} s: puts {listed(sides)}"
+def _cut_note(cut: dict[str, Any], w: int) -> str:
+    """Tell a cut, and which of its sides are held to the promise: a small one is not, nor is anybody in a short cut."""
+    sides = (_side_note(side, w) for side in cut["sides"])
+    short = ", too short to be judged" if cut["lasted_ns"] <= _CUT_NS_MIN else ""
+    note = f"cut {cut['id']}, {cut['lasted_ns'] / 1e9:.1f} s{short}: puts {listed(sides)}"
     note += f"; {counted(cut['keys_on_both'], 'key')} on both sides"
     return note if cut["keys_differing"] is None else f"{note}, {cut['keys_differing']} differed when healed"
+
+
+def _side_note(side: dict[str, Any], w: int) -> str:
+    small = f" (fewer than W={w})" if len(side["nodes"]) < w else ""
+    return f"{' '.join(side['nodes'])} took {side['ok']} of {side['tried']}{small}"

@@ -1,8 +1,8 @@
 """Drive clients: take each one's operations in turn, wait as its pace says, invoke, record.
 
 Here is the closed loop: a client has one operation under way and thinks between two. The open loop, in which
-operations come due by the clock, is `harness.open_loop`; both prepare and invoke alike. This file knows operations and
-time. It does not know what system answers.
+operations come due by the clock, is `harness.open_loop`; both prepare and invoke alike. This file knows operations
+and time. It does not know what system answers.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from harness.contracts import Reply, Session, Step, ValueOf
 from harness.recorder import Recorder
 
 READS_KEPT = 64
-"""How many of its last reads a client remembers what they returned; a step that edits an older one edits nothing known,
-as if that read had failed."""
+"""How many of its last reads a client remembers what they returned; a step that edits an older one edits nothing
+known, as if that read had failed.
+"""
 
 
 def as_drawn(step: Step, _read: tuple[Version, ...] | None) -> str | None:

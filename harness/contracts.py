@@ -133,8 +133,8 @@ answers None when there is nothing to do, and the step is passed over.
 class Workload(Protocol):
     """What clients do: a file in `harness/workloads/`.
 
-    A workload whose steps have an `edit` also exports `value_of`, a `ValueOf`, and one whose values have a form exports
-    `load_value(op) -> str`, what the load phase writes; without it that is the operation's name.
+    A workload whose steps have an `edit` also exports `value_of`, a `ValueOf`, and one whose values have a form
+    exports `load_value(op) -> str`, what the load phase writes; without it that is the operation's name.
     """
 
     @property

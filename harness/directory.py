@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from checkers.judge import Judgement
+from checkers.verdict import Answer
 from harness.spec import RunSpec, UsageError
+from nemesis.catalog import names as fault_names
 from nemesis.schedule import Schedule
 from nemesis.schedule import decode as decode_schedule
 from nemesis.schedule import encode as encode_schedule
@@ -27,7 +29,7 @@ TRACE = "trace.txt"
 class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
     """What `verdict.json` holds; `digest` and `events` are those of a simulated run's trace."""
 
-    answer: str
+    answer: Answer
     replay: str
     digest: str | None
     events: int | None
@@ -37,7 +39,10 @@ class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):
 
 def new_directory(root: Path, spec: RunSpec) -> Path:
     """Make the next run directory, and let `latest` point to it; runs side by side never share one."""
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--runs {root}: {error.strerror}; give a directory that can be written to") from error
     for number in range(1, 1_000_000):
         directory = root / f"{spec.scenario}-{spec.world}-s{spec.seed}-{number}"
         with suppress(FileExistsError):
@@ -65,12 +70,31 @@ def save_schedule(schedule: Schedule, directory: Path) -> None:
     (directory / SCHEDULE).write_bytes(encode_schedule(schedule) + b"\n")
 
 
-def load_schedule(directory: Path) -> Schedule:
-    """Read the faults of a run; raises `UsageError` when there are none to be read."""
+def load_schedule(directory: Path, spec: RunSpec) -> Schedule:
+    """Read the faults of a run; raises `UsageError` when there are none to be read, or the spec cannot have them."""
     try:
-        return decode_schedule((directory / SCHEDULE).read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+        schedule = decode_schedule((directory / SCHEDULE).read_bytes())
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise UsageError(f"{directory / SCHEDULE} is no fault schedule: {error}") from error
+    trouble = _impossible(schedule, spec)
+    if trouble is not None:
+        raise UsageError(f"{directory / SCHEDULE}: {trouble}")
+    return schedule
+
+
+def _impossible(schedule: Schedule, spec: RunSpec) -> str | None:
+    """The first thing in a schedule that is not there: a fault, a node, or a time."""
+    known, nodes = fault_names(), spec.node_ids
+    for injection in schedule:
+        named = (*injection.plan.nodes, *(node for link in injection.plan.links for node in link))
+        strange = next((node for node in named if node not in nodes), None)
+        if injection.name not in known:
+            return f"fault {injection.id} is a '{injection.name}'; there is {', '.join(known)}"
+        if strange is not None:
+            return f"fault {injection.id} names node '{strange}'; the run has {', '.join(nodes)}"
+        if injection.at_ns < 0 or injection.for_ns < 0:
+            return f"fault {injection.id} has a negative time"
+    return None
 
 
 def save_verdict(verdict: VerdictFile, directory: Path) -> None:
@@ -83,7 +107,7 @@ def load_verdict(directory: Path) -> VerdictFile:
     """Read what was judged; raises `UsageError` when the run was never judged."""
     try:
         return msgspec.json.decode((directory / VERDICT).read_bytes(), type=VerdictFile)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise UsageError(
             f"{directory / VERDICT} is no verdict: {error}; judge the run with `keelhaul check`"
         ) from error

@@ -35,12 +35,13 @@ class Interruption:
 
     @contextmanager
     def of_task(self, task: asyncio.Task[None]) -> Iterator[None]:
-        """Let signals cancel a task of a real loop."""
+        """Let the first signal cancel a task of a real loop; a second one cannot make healing any faster."""
         loop = task.get_loop()
 
         def interrupted(number: signal.Signals) -> None:
-            self.say(f"interrupted by {number.name}")
-            task.cancel()
+            if self.reason is None:
+                self.say(f"interrupted by {number.name}")
+                task.cancel()
 
         for number in SIGNALS:
             loop.add_signal_handler(number, interrupted, number)
@@ -55,8 +56,9 @@ class Interruption:
         """Let signals interrupt a simulation, which looks at nothing outside and so must be stopped from outside."""
 
         def interrupted(number: int, _frame: FrameType | None) -> None:
-            self.say(f"interrupted by {signal.Signals(number).name}")
-            raise KeyboardInterrupt
+            if self.reason is None:
+                self.say(f"interrupted by {signal.Signals(number).name}")
+                raise KeyboardInterrupt
 
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -67,6 +69,20 @@ class Interruption:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def uninterruptible() -> Iterator[None]:
+    """Ignore signals in here: what is recorded is being judged, which is bounded and must not be lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -88,3 +104,16 @@ def last_resort(after_s: float, reason: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start a process in here: Ctrl-C goes to all processes of a terminal, and a child is to end when we say so.
+
+    The child inherits that the signal is blocked; otherwise it would meet it before it can do anything about it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

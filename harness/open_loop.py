@@ -1,7 +1,8 @@
 """The open loop: operations begin when they are due, whether or not earlier ones have ended.
 
 A client that waits for an answer before it asks again asks a slow store less, and the slow answers are those that are
-never asked for (coordinated omission). Here each client's due times are drawn beforehand, and latency counts from them.
+never asked for (coordinated omission). Here each client's due times are drawn beforehand, and latency counts from
+them.
 
 - An operation that names the context of one still under way waits for that one's end; its latency counts the wait.
 - At most `IN_FLIGHT_MAX` operations of all clients are under way, those that wait included. One that comes due beyond

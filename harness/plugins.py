@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -40,8 +41,9 @@ def find_scenarios(name: str) -> dict[str, Scenario]:
     known = {scenario: found for family in families.values() for scenario, found in family.items()}
     if name in known:
         return {name: known[name]}
-    there = "; ".join(f"{family}: {', '.join(family_scenarios)}" for family, family_scenarios in families.items())
-    raise UsageError(f"no scenario '{name}'; there is {there}")
+    near = get_close_matches(name, [*families, *known], n=3)
+    there = f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(families)}, each with some;"
+    raise UsageError(f"no scenario '{name}'; {there} `keelhaul list` names all")
 
 
 def names(kind: str) -> list[str]:

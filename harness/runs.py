@@ -18,16 +18,20 @@ from checkers.history import read as read_history
 from checkers.judge import Judgement, judge
 from harness import plugins
 from harness.directory import HISTORY, SPEC, VerdictFile, save_schedule, save_verdict
-from harness.interrupts import Interruption, last_resort
+from harness.interrupts import Interruption, last_resort, uninterruptible
 from harness.recorder import Recorder
 from harness.sim.loop import virtual
 from harness.sim.trace import Trace
 from harness.spec import RunSpec, UsageError, save
 from harness.story import tell
-from nemesis.powers import PlanError
+from nemesis.catalog import NoSuchFaultError
+from nemesis.powers import PlanError, PowerError
 from nemesis.schedule import Schedule, draw
 
 Heard = Callable[[Record], None]
+
+KEY_S = 0.05
+"""How long loading or repairing one key may take on average."""
 
 GRACE_S = 60.0
 """How much longer than its hard deadline a run may take to heal and to end its nodes."""
@@ -70,13 +74,15 @@ def schedule_of(spec: RunSpec) -> Schedule:
             every_ns=int(spec.every_s * 1e9),
             for_ns=int(spec.for_s * 1e9),
         )
-    except PlanError as error:
+    except (PlanError, NoSuchFaultError) as error:
         raise UsageError(f"scenario {spec.scenario}: {error}") from error
 
 
 def hard_deadline_s(spec: RunSpec) -> float:
-    """How long a run may take at the most: its stress, both waits for quiet, and two minutes for all the rest."""
-    return spec.time_limit_s + 2 * spec.settle_limit_s + 120
+    """How long a run may take at the most: its stress, both waits for quiet, its keys twice, and two minutes for the
+    rest.
+    """
+    return spec.time_limit_s + 2 * spec.settle_limit_s + 2 * spec.keys * KEY_S + 120
 
 
 def carry_out(
@@ -96,24 +102,23 @@ def carry_out(
     run = _Run(spec, schedule_of(spec) if schedule is None else schedule, directory, heard)
     save(spec, directory / SPEC)
     save_schedule(run.schedule, directory)
-    limit_s = hard_deadline_s(spec) + GRACE_S
-    with last_resort(limit_s, f"the run did not end within {limit_s:g} s; see {directory}/"):
-        trace: Trace | None = None
-        if spec.world == "sim":
-            trace = _simulate(run, keep=keep)
-        else:
-            _carry_out_really(run)
-    judgement = judge(read_history(directory / HISTORY), plugins.workload(spec.workload).CHECKERS)
-    finished = Finished(
-        spec=spec,
-        directory=directory,
-        judgement=judgement,
-        digest=trace.digest if trace else None,
-        events=trace.count if trace else None,
-        interrupted=run.interruption.reason,
-        trace=trace.kept if trace else None,
-    )
-    save_verdict(_verdict(finished, replay), directory)
+    trace: Trace | None = None
+    if spec.world == "sim":
+        trace = _simulate(run, keep=keep)
+    else:
+        _carry_out_really(run)
+    with uninterruptible():
+        judgement = judge(read_history(directory / HISTORY), plugins.workload(spec.workload).CHECKERS)
+        finished = Finished(
+            spec=spec,
+            directory=directory,
+            judgement=judgement,
+            digest=trace.digest if trace else None,
+            events=trace.count if trace else None,
+            interrupted=run.interruption.reason,
+            trace=trace.kept if trace else None,
+        )
+        save_verdict(_verdict(finished, replay), directory)
     return finished
 
 
@@ -134,8 +139,10 @@ def _simulate(run: _Run, *, keep: bool) -> Trace:
 
 
 def _carry_out_really(run: _Run) -> None:
-    """Run in real time, on processes or containers."""
-    with suppress(asyncio.CancelledError):
+    """Run in real time, on processes or containers; a run that hangs beyond all bounds ends the harness."""
+    limit_s = hard_deadline_s(run.spec) + GRACE_S
+    hung = f"the run did not end within {limit_s:g} s; see {run.directory}/"
+    with suppress(asyncio.CancelledError), last_resort(limit_s, hung):
         plugins.world(run.spec.world).run(_interruptible(run))
 
 
@@ -157,16 +164,25 @@ async def _main(run: _Run) -> None:
     recorder.write(_run_record(spec))
     recorder.write(PhaseBegan(at=recorder.now_ns(), name="prepare"))
     limit_s = hard_deadline_s(spec)
+    opened = False
     try:
         async with (
             asyncio.timeout(limit_s) as deadline,
             plugins.world(spec.world).open(spec, run.directory, changed) as cluster,
         ):
+            opened = True
             await tell(spec, cluster, run.schedule, recorder)
     except TimeoutError:
         if not deadline.expired():
             raise
         run.interruption.say(f"ended by the hard deadline of {limit_s:g} s")
+    except PowerError as error:
+        if not opened:
+            raise
+        run.interruption.say(f"cut short: {error}")
+    except Exception as error:
+        run.interruption.say(f"cut short by a failure of the harness: {error!r}")
+        raise
     finally:
         recorder.write(RunEnded(at=recorder.now_ns(), interrupted=run.interruption.reason))
         recorder.close()
@@ -189,7 +205,7 @@ def _run_record(spec: RunSpec) -> RunStarted:
 
 def _verdict(finished: Finished, replay: str) -> VerdictFile:
     return VerdictFile(
-        answer=finished.judgement.answer.value,
+        answer=finished.judgement.answer,
         replay=replay,
         digest=finished.digest,
         events=finished.events,

@@ -63,6 +63,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if self.open_loop and not self.rate:
             raise UsageError("--rate is 0; with --open-loop operations come due at a rate, so give one above 0")
         _within("--time-limit", self.time_limit_s, 1, 86_400)
+        _within("--every", self.every_s, 0.5, 86_400)
+        _within("--for", self.for_s, 0.1, self.every_s * 0.9, f"--every {self.every_s:g}")
         return self
 
 
@@ -81,7 +83,7 @@ def load(path: Path) -> RunSpec:
     """Read a spec; raises `UsageError` when it is none, or of another format."""
     try:
         spec = msgspec.json.decode(path.read_bytes(), type=RunSpec)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise UsageError(f"{path} is no run spec: {error}") from error
     if spec.format != FORMAT:
         raise UsageError(f"{path} has spec format {spec.format}; this keelhaul reads format {FORMAT}")

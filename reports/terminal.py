@@ -6,7 +6,9 @@ checkers' own. Text that came from outside is never read as markup.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import IO, TypeVar
 
 from rich.console import Console, RenderableType
@@ -29,6 +31,14 @@ _OUTCOMES = (Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN)
 _T = TypeVar("_T")
 
 
+class _Console(Console):
+    """A console whose reader may go away: that costs the rest of the output, never the exit code of the verdict."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from now on."""
+        self.file = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+
+
 def console_for(stream: IO[str]) -> Console:
     """Make a console for a stream: coloured and as wide as a terminal, or plain and of a fixed width.
 
@@ -37,7 +47,7 @@ def console_for(stream: IO[str]) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
-    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    console = _Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = _WIDTH
     return console

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from random import Random
 
 from harness.spec import RunSpec
-from harness.systems.dynamo import OPERATIONS, POWERS, cluster_config, inspector, quiet_apart_s, session
+from harness.systems.dynamo import OPERATIONS, cluster_config, inspector, quiet_apart_s, session
+from nemesis.powers import Processes
 from node.core.clocks import Actor, Dot
 from node.core.contexts import BadContextError, seal, unseal
 from node.core.messages import (
@@ -36,6 +37,9 @@ from node.runtime.ports import Clock as ClockPort
 from node.runtime.ports import Engine, Transport
 
 __all__ = ["OPERATIONS", "POWERS", "builder", "cluster_config", "inspector", "quiet_apart_s", "session"]
+
+POWERS = (Processes,)
+"""Its doors can be shut; there is no link between them that could be cut."""
 
 WORLDS = ("sim",)
 RING = "in-memory"

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from harness.interrupts import uninterrupted
 from harness.worlds.proxy import Address, ProxySpec, serve
 from nemesis.powers import PowerError, Traffic
 
@@ -43,7 +44,8 @@ class LinkProxy:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(spec, theirs), name=f"links of {spec.node}", daemon=True)
-        process.start()
+        with uninterrupted():
+            process.start()
         theirs.close()
         proxy = cls(spec.node, process, ours)
         try:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from harness.interrupts import uninterrupted
 from harness.worlds.node_logs import NodeLog, NodeLogs
 from nemesis.powers import PowerError
 from node.runtime.settings import Settings
@@ -59,7 +60,8 @@ class NodeProcess:
 
     def start(self) -> None:
         """Start the process; to be called in the main thread."""
-        self._process.start()
+        with uninterrupted():
+            self._process.start()
         self._loop.add_reader(self._process.sentinel, self._reap)
 
     async def kill(self) -> None:

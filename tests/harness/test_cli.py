@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from harness import cli as command_line
+from harness.cli import cli
+from harness.plugins import find_scenarios
+from harness.running import complete_spec, replay_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -83,6 +93,12 @@ def test_a_run_that_proves_nothing_exits_2(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("run", "nonsense"), "no scenario 'nonsense'; there is"),
+        (("run", "partition-halfs"), "did you mean partition-halves"),
+        (("run", "calm", "--every", "inf"), "--every is inf"),
+        (("run", "calm", "--for", "nan"), "--for is nan"),
+        (("run", "calm", "--for", "0"), "--for is 0"),
+        (("run", "calm", "--time-limit", "nan"), "--time-limit is nan"),
+        (("run", "calm", "--fault", "partition-tow"), "no 'partition-tow' in nemesis.faults"),
         (("run", "calm", "--world", "mars"), "no world 'mars'; there is containers, processes, sim"),
         (("run", "calm", "--r", "9", "--n", "3"), "--r is 9; with n = 3 it can be 1 to 3"),
         (("run", "calm", "--nodes", "2"), "--n is 3; with 2 nodes it can be 1 to 2"),
@@ -145,5 +161,73 @@ def test_list_names_what_there_is(tmp_path: Path) -> None:
     finished = keelhaul("list", cwd=tmp_path)
 
     assert finished.returncode == 0
-    for word in ("partition-halves", "crash-kill", "kept-writes", "register", "world sim: can be had here"):
+    for word in ("partition-halves", "crash-kill", "kept-writes", "register", "can be had here"):
         assert word in finished.stdout
+
+
+def test_runs_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where the runs should be is a user's mistake: one line, 64."""
+    (tmp_path / "file").touch()
+    finished = keelhaul("run", "calm", "--world", "sim", "--runs", "file", cwd=tmp_path)
+
+    assert finished.returncode == 64
+    assert "--runs file" in one_line(finished)
+
+
+def test_a_failure_of_the_harness_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that nobody expected ends with 70, never with a verdict's 1, and one line says what and where."""
+
+    def broken(**_options: Any) -> None:
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr(command_line, "cli", broken)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+
+    assert ended.value.code == 70
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError: by hand (test_cli.py:" in said
+    assert said.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_does_not_change_the_verdict(tmp_path: Path) -> None:
+    """`keelhaul run … | head -1`: the exit code stays the verdict's."""
+    command = f"{sys.executable} -m harness run calm --world sim --time-limit 3 | head -1; exit ${{PIPESTATUS[0]}}"
+    finished = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 0
+    assert finished.stderr == ""
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rate=st.floats(1, 1000),
+    every_s=st.floats(1, 100),
+    time_limit_s=st.floats(1, 1000),
+    n=st.integers(1, 5),
+    open_loop=st.booleans(),
+    constants=st.dictionaries(st.sampled_from(["hint_retry_ms", "partitions"]), st.integers(10, 99)),
+    more=st.sampled_from([(), ("kill",), ("kill", "partition-bridge")]),
+)
+def test_the_replay_line_says_the_whole_spec(
+    rate: float, every_s: float, time_limit_s: float, n: int, open_loop: bool, constants: dict[str, int], more: Any
+) -> None:
+    """Parsed again, it gives the very same spec, to the last digit of every number."""
+    options: dict[str, Any] = {"rate": rate, "every_s": every_s, "for_s": every_s / 2, "time_limit_s": time_limit_s}
+    options |= {"n": n, "r": 1, "w": 1, "open_loop": open_loop, "settings": constants}
+    found = find_scenarios("calm")["calm"]
+    spec = replace(complete_spec("calm", found, more_faults=more, seed=3, **options), world="sim")
+    words = shlex.split(replay_line(spec))[3:]
+    parsed = cli.commands["run"].make_context("run", ["calm", *words]).params
+    ours = {name: value for name, value in parsed.items() if name not in ("scenario", "world", "runs", "trace")}
+
+    assert replace(complete_spec("calm", found, **ours), world=parsed["world"]) == spec

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from reports.siblings import PAPER, siblings, versions_returned
+from reports.siblings import ON_PURPOSE, siblings, versions_returned
 from reports.tables import grouping, milliseconds, share
 from tests.checkers.story import FAILED, Story
 
@@ -23,7 +23,7 @@ def test_versions_are_counted() -> None:
 
 
 def test_the_table() -> None:
-    """The shares, and what the paper saw."""
+    """The shares, and why there are so many siblings."""
     story = Story()
     for _ in range(3):
         story.get("a")
@@ -36,7 +36,7 @@ def test_the_table() -> None:
         "versions returned  0       1       2  3  4+",
         "4 gets             0  75.00%  25.00%  0   0",
     ]
-    assert " ".join(lines[2:]) == PAPER
+    assert " ".join(lines[2:]) == ON_PURPOSE
 
 
 def test_nothing_to_tell() -> None:

@@ -1,0 +1,160 @@
+"""Run specs one after another for somebody at a terminal: watch, report, and sum up.
+
+This file knows what a person is told, and in which order. What a run does is `harness.runs`' business, and how it is
+drawn the reports'.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from checkers.history import read
+from checkers.verdict import Answer, worst
+from harness import plugins
+from harness.choosing import Chosen
+from harness.directory import HISTORY, TRACE, new_directory
+from harness.runs import Finished, carry_out, schedule_of
+from harness.scenarios import Scenario
+from harness.spec import RunSpec, UsageError
+from nemesis.catalog import missing_powers
+from nemesis.schedule import Schedule
+from reports.live import watching
+from reports.terminal import print_report
+
+AROUND_S = 9.0
+"""What a run in real time takes beside its stress: start, load, settle twice, end."""
+
+
+def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...] = (), **options: object) -> RunSpec:
+    """The spec of a scenario, complete but for the world; raises `UsageError` for what no world could run."""
+    faults = tuple(dict.fromkeys((*scenario.faults, *more_faults)))
+    fields = {"scenario": name, "world": "", "workload": scenario.workload, "faults": faults, **options}
+    spec = msgspec.convert(fields, RunSpec).checked()
+    system, workload = plugins.system(spec.system), plugins.workload(spec.workload)
+    lacking = [operation for operation in workload.NEEDS if operation not in system.OPERATIONS]
+    if lacking:
+        raise UsageError(f"--system {spec.system}: workload {spec.workload} needs {', '.join(lacking)}, which it lacks")
+    system.builder(spec)
+    schedule_of(spec)
+    unable = missing_powers(spec.faults, system.POWERS)
+    if unable:
+        raise UsageError(f"--system {spec.system}: {'; '.join(unable)}")
+    return spec
+
+
+@dataclass
+class Series:
+    """Runs one after another in one world, with their reports on a console and their directories below `root`."""
+
+    chosen: Chosen
+    root: Path
+    console: Console
+    keep_traces: bool = False
+
+    def run_all(self, specs: list[RunSpec]) -> Answer:
+        """Run them all, unless one is interrupted, and say how they went together."""
+        self._say(self.chosen.note, style="bold")
+        if self.chosen.world != "sim":
+            total_s = sum(spec.time_limit_s + AROUND_S for spec in specs)
+            self._say(f"{len(specs)} run{'s' * (len(specs) > 1)}, about {total_s:.0f} s in all")
+        finished: list[Finished] = []
+        for number, spec in enumerate(specs, start=1):
+            if len(specs) > 1:
+                self._say(f"run {number} of {len(specs)}: {spec.scenario}", style="bold")
+            finished.append(self.run_one(spec))
+            if finished[-1].interrupted is not None:
+                break
+        return self._sum_up(specs, finished)
+
+    def run_one(self, spec: RunSpec, schedule: Schedule | None = None) -> Finished:
+        """Run one, with the faults of a schedule or its own, and report."""
+        spec = msgspec.structs.replace(spec, world=self.chosen.world)
+        directory = new_directory(self.root, spec)
+        replay = replay_line(spec)
+        with watching(self.console, instant=spec.world == "sim") as heard:
+            finished = carry_out(spec, directory, replay, heard, schedule=schedule, keep=self.keep_traces)
+        if finished.trace is not None:
+            (directory / TRACE).write_text("\n".join(finished.trace) + "\n")
+        history = read(directory / HISTORY)
+        print_report(history, finished.judgement.verdicts, self.console, replay=replay, world_note=self.chosen.note)
+        if finished.interrupted is not None:
+            self._say(f"this run was {finished.interrupted}; judged by what was recorded", style="yellow")
+        if finished.digest is not None:
+            self._say(f"trace digest {finished.digest}, {finished.events} events")
+        self._say(f"everything about this run: {directory}/\n")
+        return finished
+
+    def _sum_up(self, specs: list[RunSpec], finished: list[Finished]) -> Answer:
+        """The last line names the world again, because it decides what was proved."""
+        answer = worst(run.judgement.answer for run in finished)
+        if len(specs) > 1:
+            for run in finished:
+                self._say(f"{run.spec.scenario:28}{_outcome(run)}")
+            for spec in specs[len(finished) :]:
+                self._say(f"{spec.scenario:28}not run")
+        left = len(specs) - len(finished)
+        runs = f"{len(finished)} run{'s' * (len(finished) != 1)}" + (f" of {len(specs)}, interrupted" if left else "")
+        self._say(f"{answer.value}: {runs}; {self.chosen.note}", style="bold")
+        return answer
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.console.print(text, style=style, highlight=False, markup=False)
+
+
+def _outcome(run: Finished) -> str:
+    """A run's answer; of one that is not valid also who says so, and where to read on."""
+    answer = run.judgement.answer
+    if answer is Answer.VALID:
+        return str(answer.value)
+    who = ", ".join(verdict.checker for verdict in run.judgement.verdicts if verdict.answer is answer)
+    return f"{answer.value}: {who}; keelhaul show {run.directory}"
+
+
+def replay_line(spec: RunSpec) -> str:
+    """The one line that repeats a run: what differs from the scenario's defaults, and always the world and the
+    seed.
+    """
+    words = ["keelhaul", "run", spec.scenario, "--world", spec.world, "--seed", str(spec.seed)]
+    plain = RunSpec(scenario=spec.scenario, world=spec.world, seed=spec.seed)
+    for option, field in _OPTIONS.items():
+        value = getattr(spec, field)
+        if value != getattr(plain, field):
+            words += [option] if value is True else [option, _exactly(value)]
+    for name, number in spec.settings.items():
+        words += ["--set", f"{name}={number}"]
+    known = plugins.find_scenarios(spec.scenario).get(spec.scenario) if _is_scenario(spec.scenario) else None
+    for fault in spec.faults:
+        if known is not None and fault not in known.faults:
+            words += ["--fault", fault]
+    return shlex.join(words)
+
+
+def _is_scenario(name: str) -> bool:
+    return any(name in family for family in plugins.all_scenarios().values())
+
+
+def _exactly(value: object) -> str:
+    """A number so that it is read back as the very same one."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+_OPTIONS = {
+    "--system": "system",
+    "--time-limit": "time_limit_s",
+    "--nodes": "nodes",
+    "--n": "n",
+    "--r": "r",
+    "--w": "w",
+    "--concurrency": "concurrency",
+    "--rate": "rate",
+    "--open-loop": "open_loop",
+    "--every": "every_s",
+    "--for": "for_s",
+    "--keys": "keys",
+    "--node-module": "variant",
+}
