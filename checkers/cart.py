@@ -2,8 +2,8 @@
 
 "Add to cart" can never be lost, and deleted items can resurface: that is what the paper promises of a cart whose
 versions are merged item by item (Dynamo, 4.4). A put adds what its value has and the versions it had read have not, and
-takes out what they had and it has not. An acknowledged add must be in the union of what the replicas hold, or have been
-taken out by a put that counts: one whose value is held, or covered by one that is; so one of unknown outcome that left
+takes out what they had and it has not. An acknowledged add must be in the union of what the replicas hold (a stray
+copy, which no reader finds and no hint brings, is not held: `checkers.replicas`), or have been taken out by a put that counts: one whose value is held, or covered by one that is; so one of unknown outcome that left
 no trace excuses nothing. An item that no put ever added must not be anywhere.
 
 Every lost item is a lost write, too; a write that only took something out may be lost without costing an item. This
@@ -99,13 +99,13 @@ class _Case:
             self._judge_key(key)
 
     def _judge_key(self, key: str) -> None:
-        held = self.snapshot.values(key)
+        held = self.snapshot.kept(key)
         effective = self.causality.covered_by(key, held) | set(held)
         present = _union(held)
         items = _items(self.causality, key)
         for name, item in items.items():
             self._judge_item(Fate(key, name, tuple(item.adds), tuple(item.removals)), present, effective)
-        for name in present:
+        for name in _union(self.snapshot.values(key)):
             adds = items[name].adds if name in items else []
             if all(is_refused(add) for add in adds):
                 self.phantom.append(Fate(key, name, tuple(adds)))

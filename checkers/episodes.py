@@ -1,6 +1,7 @@
 """What was broken, from when to when: faults put together from their records, and the times at which nodes were down.
 
-This file knows spans of time. It does not know what a fault does, nor what should have worked in spite of it.
+This file knows spans of time. It does not know what a fault does, nor what should have worked in spite of it. What a
+record says in free form (`detail`, `observed`) is read as far as it has the form that is known; the rest says nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Episode:
     requested_at: int | None = None
     started_at: int | None = None
     healed_at: int | None = None
-    failed: bool = False
+    failed_at: int | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     delivered: bool = False
     observed: dict[str, Any] = field(default_factory=dict)
@@ -36,32 +37,48 @@ class Episode:
                 self.healed_at = record.at
                 self.delivered = bool(record.delivered)
             case "failed":
-                self.failed = True
+                self.failed_at = record.at
         self.detail.update(record.detail)
         self.observed.update(record.observed)
 
     @property
     def sides(self) -> tuple[tuple[str, ...], ...]:
         """The groups that the fault left, if it left groups."""
-        return tuple(tuple(side) for side in self.detail.get("sides", ()))
+        sides = self.detail.get("sides")
+        return tuple(_names(side) for side in sides) if isinstance(sides, list | tuple) else ()
 
     @property
     def victims(self) -> tuple[str, ...]:
         """The nodes that it was done to."""
-        return tuple(self.detail.get("nodes", ()))
+        return _names(self.detail.get("nodes"))
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """The directed links that it cut."""
+        parts = (link.partition(">") for link in _names(self.detail.get("links")))
+        return tuple((source, target) for source, _, target in parts)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it could not be injected, or not be cured."""
+        return self.failed_at is not None
 
     @property
     def is_cut(self) -> bool:
         """Whether it cut links, in groups or one by one."""
-        return bool(self.sides or self.detail.get("links"))
+        return bool(self.sides or self.links)
 
     @property
     def traffic(self) -> dict[str, tuple[int, int]]:
-        """How much came by each observed link, and how much of it was dropped, as `(seen, dropped)`."""
+        """How much came by each observed link, and how much of it was dropped, as `(seen, dropped)`.
+
+        Only whole numbers count: a link whose `seen` is none was not observed, and a `dropped` that is none dropped
+        nothing.
+        """
         return {
-            link: (int(counts["seen"]), int(counts.get("dropped", 0)))
+            link: (counts["seen"], dropped if isinstance(dropped := counts.get("dropped"), int) else 0)
             for link, counts in self.observed.items()
-            if isinstance(counts, dict) and "seen" in counts
+            if isinstance(counts, dict) and isinstance(counts.get("seen"), int)
         }
 
     def lasted_ns(self, until: int) -> int:
@@ -75,6 +92,11 @@ class Episode:
         if self.started_at is None or self.started_at > end:
             return False
         return self.healed_at is None or self.healed_at + wake_ns > begin
+
+
+def _names(told: object) -> tuple[str, ...]:
+    """Names in a list, and nothing where there is no list."""
+    return tuple(name for name in told if isinstance(name, str)) if isinstance(told, list | tuple) else ()
 
 
 def episodes(history: History) -> tuple[Episode, ...]:

@@ -1,7 +1,8 @@
 """Every acknowledged write is kept: held at the end, or covered by something that is.
 
 Judged by observation: what clients were promised, what they had seen when they wrote, and what the replicas hold now
-(Dynamo, 4.4; Almeida et al., Dotted Version Vectors). A put of unknown outcome may be there or not; but once a client
+(Dynamo, 4.4; Almeida et al., Dotted Version Vectors). Held is what a reader finds or a hint will bring: a stray copy,
+on a node that is not a primary and keeps no hint of it, keeps nothing, and neither does what it covers. A put of unknown outcome may be there or not; but once a client
 has read it, it must not be nowhere. A covered value must not be back beside the one that covers it, and a value that
 nobody wrote must not be anywhere. This file does not know stale reads: those are another matter than loss.
 
@@ -82,13 +83,13 @@ class _Case:
                 self.phantom.append(Suspect("phantom", key, value, nodes=where))
 
     def _judge_key(self, key: str) -> None:
-        held = self.snapshot.values(key)
+        held, anywhere = self.snapshot.kept(key), self.snapshot.values(key)
         covered = self.causality.covered_by(key, held)
         on_primaries = {v.value for _, record in self.snapshot.primary_records(key) for v in record.versions}
         for value, puts in self.causality.written(key).items():
             acknowledged = any(is_acknowledged(put) for put in puts)
             self._count(puts, acknowledged=acknowledged, held=value in held, covered=value in covered)
-            self.counts["off_primaries"] += acknowledged and value in held and value not in on_primaries
+            self.counts["off_primaries"] += acknowledged and value in anywhere and value not in on_primaries
             if value not in held and value not in covered:
                 self._judge_missing(Suspect("lost-write", key, value), puts, acknowledged=acknowledged)
 

@@ -47,6 +47,7 @@ def finding(history: History, causality: Causality, snapshot: Snapshot, suspect:
     evidence = (
         *operation_lines(concerned),
         *_circumstances(history, puts, acks),
+        *_stray_lines(snapshot, suspect),
         *holding_lines(snapshot, suspect.key),
         *drawing(causality, snapshot, suspect.key, values, lost),
     )
@@ -56,7 +57,7 @@ def finding(history: History, causality: Causality, snapshot: Snapshot, suspect:
         summary=_summary(causality, snapshot, suspect, puts, acks),
         key=suspect.key,
         operations=tuple(dict.fromkeys(operation.id for operation in concerned)),
-        nodes=tuple(dict.fromkeys((*suspect.nodes, *(ack.node for ack in acks), *replicas))),
+        nodes=tuple(dict.fromkeys((*suspect.nodes, *_strays(snapshot, suspect), *(ack.node for ack in acks), *replicas))),
         evidence=cut_to(LINES_MAX, evidence),
     )
 
@@ -104,16 +105,33 @@ def _summary(causality: Causality, snapshot: Snapshot, suspect: Suspect, puts: l
             put = next(put for put in puts if is_acknowledged(put))
             assert put.completed is not None, "only a completed put is acknowledged"
             promise = f"{put.id} put {value} to {key}, acknowledged by {acknowledged_by(acks)}"
-            return f"{promise} at {seconds(put.completed.at)}: no replica holds it, and nothing that is held covers it"
+            fate = f"no replica holds it{_but_for(snapshot, suspect)}, and nothing that is held covers it"
+            return f"{promise} at {seconds(put.completed.at)}: {fate}"
         case "vanished":
             author = f"{puts[0].id}, of unknown outcome"
-            return f"{key} = {value} ({author}) was read, and at the end is neither held nor covered"
+            return f"{key} = {value} ({author}) was read, and at the end is neither held{_but_for(snapshot, suspect)} nor covered"
         case "resurrected":
             covering = _covering_beside(causality, snapshot, suspect)
             return f"{key} = {value} is on {where} beside {listed(map(shown, covering), at_most=3)}, which covers it"
         case _:
             author = f"{puts[0].id}, which certainly failed" if puts else "no put in the history"
             return f"{key} = {value} was {f'held by {where}' if where else 'read'}, but was written by {author}"
+
+
+def _strays(snapshot: Snapshot, suspect: Suspect) -> tuple[str, ...]:
+    """Name who has a copy that keeps nothing, where the value is missing."""
+    return snapshot.strays(suspect.key, suspect.value) if suspect.kind in ("lost-write", "vanished") else ()
+
+
+def _but_for(snapshot: Snapshot, suspect: Suspect) -> str:
+    strays = _strays(snapshot, suspect)
+    return f" (but for a stray copy on {listed(strays)}, which no reader finds)" if strays else ""
+
+
+def _stray_lines(snapshot: Snapshot, suspect: Suspect) -> tuple[str, ...]:
+    """Say where the stray copies lie; the lines about all holders of a key may be cut before they come to them."""
+    lies = f"has {shown(suspect.value)} astray: it is not a primary of {shown(suspect.key)}, and it is not a hint"
+    return cut_to(3, [f"{node} {lies}" for node in _strays(snapshot, suspect)])
 
 
 def _covering_beside(causality: Causality, snapshot: Snapshot, suspect: Suspect) -> list[str]:

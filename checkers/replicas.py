@@ -1,7 +1,9 @@
 """What the replicas held at one round of dumps, key by key.
 
-This file knows primaries, hints, and which nodes were not there to be asked. It does not know what they should have
-held; `None` for a replica means "nobody could look", which is never the same as "it held nothing".
+This file knows primaries, hints, strays, and which nodes were not there to be asked. A stray is a copy that no reader
+will find and nobody will deliver: it lies on a node that is not a primary of its key, and is not a hint. This file does
+not know what anybody should have held; `None` for a replica means "nobody could look", which is never the same as "it
+held nothing".
 """
 
 from __future__ import annotations
@@ -70,6 +72,33 @@ class Snapshot:
             for version in held.versions:
                 found.setdefault(version.value, []).append(node)
         return found
+
+    def kept(self, key: str) -> dict[str, list[str]]:
+        """The values that a reader finds or a hint will bring, with their nodes: those of primaries and of hints.
+
+        Where a node could not be dumped every copy counts, strays too: it may hold what would excuse them. So does every
+        copy of a key whose primaries nobody named.
+        """
+        strays = () if self.absent else self._strays(key)
+        found: dict[str, list[str]] = {}
+        for node, held in self.held(key):
+            for version in held.versions if node not in strays or held.hint_for is not None else ():
+                found.setdefault(version.value, []).append(node)
+        return found
+
+    def strays(self, key: str, value: str) -> tuple[str, ...]:
+        """The nodes that hold a copy of the value which is neither a primary's nor a hint."""
+        strays = self._strays(key)
+        return tuple(
+            node
+            for node, held in self.held(key)
+            if node in strays and held.hint_for is None and any(version.value == value for version in held.versions)
+        )
+
+    def _strays(self, key: str) -> tuple[str, ...]:
+        """Who holds anything of the key and is a primary in nobody's view; one who is in any view may yet be asked."""
+        primaries = self.primaries(key)
+        return tuple(node for node, _ in self.held(key) if node not in primaries) if primaries else ()
 
     def views(self, key: str) -> tuple[tuple[str, ...], ...]:
         """The distinct preference lists that nodes named for the key; more than one means their rings differ."""

@@ -58,6 +58,17 @@ def test_same_verdicts_as_in_simulation(name: str, tmp_path: Path) -> None:
     assert children() == []
 
 
+@pytest.mark.parametrize("world", ["sim", "processes"])
+def test_a_node_that_cannot_come_back_is_convicted(world: str, tmp_path: Path) -> None:
+    """It dies at every start after the first: no reason for the harness to give up, every reason for a verdict."""
+    run = spec(world=world, faults=("kill",), time_limit_s=4.0, settle_limit_s=4.0, variant="tests.harness.stillborn")
+    finished = carry_out(run, tmp_path, "")
+
+    verdicts = {verdict.checker: verdict.answer for verdict in finished.judgement.verdicts}
+    assert finished.judgement.answer is Answer.INVALID
+    assert verdicts["crashes"] is Answer.INVALID
+
+
 def test_kill_9_of_all_nodes_after_acknowledgements(tmp_path: Path) -> None:
     """What was acknowledged is there after every node was killed at once, at W = 2 on real disks."""
 
