@@ -2,9 +2,10 @@
 
 "Add to cart" can never be lost, and deleted items can resurface: that is what the paper promises of a cart whose
 versions are merged item by item (Dynamo, 4.4). A put adds what its value has and the versions it had read have not, and
-takes out what they had and it has not. An acknowledged add must be in the union of what the replicas hold (a stray
-copy, which no reader finds and no hint brings, is not held: `checkers.replicas`), or have been taken out by a put that counts: one whose value is held, or covered by one that is; so one of unknown outcome that left
-no trace excuses nothing. An item that no put ever added must not be anywhere.
+takes out what they had and it has not. An acknowledged add must be in the union of what the replicas hold, or have been
+taken out by a put that counts: one whose value is held, or covered by one that is; so one of unknown outcome that left
+no trace excuses nothing. A stray copy, which no reader finds and no hint brings, is not held (see `checkers.replicas`).
+An item that no put ever added must not be anywhere.
 
 Every lost item is a lost write, too; a write that only took something out may be lost without costing an item. This
 file knows carts as their clients saw them. It does not know whether replicas agree, nor stale reads. The cost is linear

@@ -2,9 +2,10 @@
 
 Judged by observation: what clients were promised, what they had seen when they wrote, and what the replicas hold now
 (Dynamo, 4.4; Almeida et al., Dotted Version Vectors). Held is what a reader finds or a hint will bring: a stray copy,
-on a node that is not a primary and keeps no hint of it, keeps nothing, and neither does what it covers. A put of unknown outcome may be there or not; but once a client
-has read it, it must not be nowhere. A covered value must not be back beside the one that covers it, and a value that
-nobody wrote must not be anywhere. This file does not know stale reads: those are another matter than loss.
+on a node that is not a primary and has no hint of it, keeps nothing, and excuses nothing that it covers. A put of
+unknown outcome may be there or not; but once a client has read it, it must not be nowhere. A covered value must not be
+back beside the one that covers it, and a value that nobody wrote must not be anywhere. This file does not know stale
+reads: those are another matter than loss.
 
 The cost is linear in the history: one walk a key from what is held, backwards over what it covers.
 """

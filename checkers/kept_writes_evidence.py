@@ -57,7 +57,9 @@ def finding(history: History, causality: Causality, snapshot: Snapshot, suspect:
         summary=_summary(causality, snapshot, suspect, puts, acks),
         key=suspect.key,
         operations=tuple(dict.fromkeys(operation.id for operation in concerned)),
-        nodes=tuple(dict.fromkeys((*suspect.nodes, *_strays(snapshot, suspect), *(ack.node for ack in acks), *replicas))),
+        nodes=tuple(
+            dict.fromkeys((*suspect.nodes, *_strays(snapshot, suspect), *(ack.node for ack in acks), *replicas))
+        ),
         evidence=cut_to(LINES_MAX, evidence),
     )
 
@@ -109,7 +111,8 @@ def _summary(causality: Causality, snapshot: Snapshot, suspect: Suspect, puts: l
             return f"{promise} at {seconds(put.completed.at)}: {fate}"
         case "vanished":
             author = f"{puts[0].id}, of unknown outcome"
-            return f"{key} = {value} ({author}) was read, and at the end is neither held{_but_for(snapshot, suspect)} nor covered"
+            fate = f"neither held{_but_for(snapshot, suspect)} nor covered"
+            return f"{key} = {value} ({author}) was read, and at the end is {fate}"
         case "resurrected":
             covering = _covering_beside(causality, snapshot, suspect)
             return f"{key} = {value} is on {where} beside {listed(map(shown, covering), at_most=3)}, which covers it"

@@ -76,8 +76,8 @@ class Snapshot:
     def kept(self, key: str) -> dict[str, list[str]]:
         """The values that a reader finds or a hint will bring, with their nodes: those of primaries and of hints.
 
-        Where a node could not be dumped every copy counts, strays too: it may hold what would excuse them. So does every
-        copy of a key whose primaries nobody named.
+        Where a node could not be dumped every copy counts, strays too, since that node may hold what is missing; and so
+        does every copy of a key whose primaries nobody named.
         """
         strays = () if self.absent else self._strays(key)
         found: dict[str, list[str]] = {}

@@ -1,8 +1,9 @@
 """A run that proves nothing is not valid: say unknown when too little happened to mean anything.
 
-A test in which every operation failed, or whose partition never cut anything, passes every other check. This file knows
-whether faults took effect and operations succeeded. It does not know whether the store is correct, and never says
-invalid. One pass over the history.
+A test in which every operation failed, or whose partition never cut anything, passes every other check. What a world
+counted is held against what it says that it cut, and so is what the clients were told (`checkers.cut_leaks`). This file
+knows whether faults took effect and operations succeeded. It does not know whether the store is correct, and never says
+invalid. One pass over the history, and one over the operations within each cut.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from checkers.causality import GET, PUT, is_acknowledged
+from checkers.cut_leaks import cut_leaks
 from checkers.episodes import Episode, episodes
 from checkers.evidence import counted, listed, shown
 from checkers.history import History
@@ -25,7 +27,8 @@ _SHARE_MIN = 0.05
 def check(history: History) -> Verdict:
     """Judge whether the run meant anything: its faults were delivered, and enough operations succeeded."""
     found = episodes(history)
-    findings = [*_undelivered(history, found), *_idle_cuts(found), *_too_little(history), *_incomplete(history)]
+    about_faults = [*_undelivered(history, found), *_idle_cuts(found), *cut_leaks(history, found)]
+    findings = [*about_faults, *_too_little(history), *_incomplete(history)]
     succeeded = Counter(operation.invoked.f for operation in history.operations if is_acknowledged(operation))
     delivered = sum(episode.delivered for episode in found)
     figures = {

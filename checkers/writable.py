@@ -1,18 +1,21 @@
 """The store takes writes: always outside faults, and on each side of a cut that is large enough.
 
 "Always writeable" is what Dynamo was built for (2.3), and a sloppy quorum is how it does it (4.6): a side with W nodes
-can take a write whoever the primaries are. This file knows cuts, sides and outcomes. It does not know what became of
-what was accepted. A side is judged by the node that the client asked. One pass, and one more over the puts of each
-cut, found by bisection.
+can take a write whoever the primaries are. While nothing is wrong it may refuse one put in twenty and leave half of
+them unanswered, no more; a side of a cut must only not be silent. What a store refuses for a reason of the put's own
+(too large, malformed, with a foreign context) says nothing about it. This file knows cuts, sides and outcomes. It does
+not know what became of what was accepted. A side is judged by the node that the client asked. One pass, and one more
+over the puts of each cut, found by bisection.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.causality import PUT, is_acknowledged
+from checkers.causality import PUT, is_acknowledged, is_refused
 from checkers.episodes import Episode, downtimes, episodes
 from checkers.evidence import change_lines, counted, cut_to, fault_lines, listed, operation_lines
 from checkers.history import History, Operation
@@ -21,6 +24,10 @@ from checkers.verdict import FINDINGS_MAX, Answer, Finding, Verdict
 
 _NAME = "writable"
 _TRIES_MIN = 10
+_SHARED_TRIES_MIN = 20
+_FAILED_MAX = 0.05
+_UNKNOWN_MAX = 0.5
+_OWN_REASONS = ("too-large", "bad-request", "bad-context")
 _CUT_NS_MIN = 2_000_000_000
 _PATIENCE_NS = 1_000_000_000
 _WAKE_NS = 2_000_000_000
@@ -105,6 +112,7 @@ def check(history: History) -> Verdict:
             "accepted": accepted,
             "by_phase": _by_phase(history, puts),
             "calm": _tally(calm, history.lasted_ns).figures(),
+            "of_their_own": sum(map(_is_of_its_own, puts)),
             "cuts": about_cuts,
         },
         notes=tuple(_cut_note(cut, history.run.w) for cut in about_cuts),
@@ -113,6 +121,12 @@ def check(history: History) -> Verdict:
 
 def _invoked_at(put: Operation) -> int:
     return put.invoked.at
+
+
+def _is_of_its_own(put: Operation) -> bool:
+    """Whether the put certainly failed for a reason that lies in itself: any store refuses it, at any time."""
+    error = put.completed.error if put.completed is not None else None
+    return is_refused(put) and (error or "").partition(":")[0] in _OWN_REASONS
 
 
 def _answer(puts: list[Operation], accepted: int, findings: list[Finding]) -> tuple[Answer, str]:
@@ -136,12 +150,16 @@ def _cuts(history: History) -> tuple[_Cut, ...]:
 
 
 def _calm(history: History, puts: list[Operation]) -> list[Operation]:
-    """Choose the puts of the stress phase with no excuse: no fault and no node away, nor for two seconds before."""
+    """Choose the puts of the stress phase with no excuse: no fault and no node away, nor for two seconds before.
+
+    A put that has an excuse of its own is left out.
+    """
     begins, ends = _troubled(history)
     return [
         put
         for put in puts
         if put.completed is not None
+        and not _is_of_its_own(put)
         and history.phase_at(put.invoked.at) == "stress"
         and bisect_right(begins, put.completed.at) == bisect_right(ends, put.invoked.at)
     ]
@@ -150,14 +168,11 @@ def _calm(history: History, puts: list[Operation]) -> list[Operation]:
 def _troubled(history: History) -> tuple[list[int], list[int]]:
     """Find the spans in which something was wrong, joined where they touch, as sorted beginnings and ends.
 
-    An operation met none of them exactly when as many had ended before it began as had begun before it ended.
+    A fault counts from its request: a node that is asked to leave refuses before it is gone, and links are cut one by
+    one. An operation met no span exactly when as many had ended before it began as had begun before it ended.
     """
     forever = history.lasted_ns + 1
-    spans = [
-        (episode.started_at, _WAKE_NS + (forever if episode.healed_at is None else episode.healed_at))
-        for episode in episodes(history)
-        if episode.started_at is not None
-    ]
+    spans = [span for episode in episodes(history) if (span := _trouble(episode, forever)) is not None]
     spans += [(away.since, _WAKE_NS + (forever if away.until is None else away.until)) for away in downtimes(history)]
     begins: list[int] = []
     ends: list[int] = []
@@ -170,17 +185,40 @@ def _troubled(history: History) -> tuple[list[int], list[int]]:
     return begins, ends
 
 
+def _trouble(episode: Episode, forever: int) -> tuple[int, int] | None:
+    """From when to when a fault is an excuse; one that could not be injected may have done half of its harm."""
+    began = episode.requested_at if episode.requested_at is not None else episode.started_at
+    ended = episode.healed_at if episode.started_at is not None else episode.failed_at
+    if began is None or (episode.started_at is None and ended is None):
+        return None
+    return began, _WAKE_NS + (forever if ended is None else ended)
+
+
 def _refused_in_calm(calm: list[Operation]) -> list[Finding]:
-    """Convict only when none of many was accepted: a single one may have met a timeout that proves nothing."""
-    if len(calm) < _TRIES_MIN or any(map(is_acknowledged, calm)):
+    """Convict when none was accepted, or too few of many: a single one may have met a timeout that proves nothing."""
+    tried, refused = len(calm), [put for put in calm if not is_acknowledged(put)]
+    failed = sum(map(is_refused, refused))
+    unknown = len(refused) - failed
+    if tried >= _TRIES_MIN and len(refused) == tried:
+        told = f"none of {counted(tried, 'put')} was accepted"
+    elif tried >= _SHARED_TRIES_MIN and failed > _FAILED_MAX * tried:
+        told = f"{failed} of {counted(tried, 'put')} were refused ({failed / tried:.1%}; {_FAILED_MAX:.0%} may be)"
+    elif tried >= _SHARED_TRIES_MIN and unknown > _UNKNOWN_MAX * tried:
+        told = f"{unknown} of {counted(tried, 'put')} got no certain answer ({unknown / tried:.1%})"
+    else:
         return []
+    by_node = Counter(put.invoked.node for put in refused)
+    tries = Counter(put.invoked.node for put in calm)
     return [
         Finding(
             kind="refused-in-calm",
-            summary=f"none of {counted(len(calm), 'put')} was accepted while nothing was wrong",
-            operations=tuple(put.id for put in calm[:_TRIES_MIN]),
-            nodes=tuple(dict.fromkeys(put.invoked.node for put in calm)),
-            evidence=operation_lines(calm),
+            summary=f"{told} while nothing was wrong",
+            operations=tuple(put.id for put in refused[:_TRIES_MIN]),
+            nodes=tuple(by_node),
+            evidence=(
+                *(f"{node} did not accept {number} of {tries[node]}" for node, number in by_node.most_common(5)),
+                *operation_lines(refused),
+            ),
         )
     ]
 
@@ -190,7 +228,7 @@ def _silent_sides(history: History, cuts: tuple[_Cut, ...]) -> list[Finding]:
     found = []
     for cut in cuts:
         for side in cut.sides if cut.end - cut.begin > _CUT_NS_MIN else ():
-            tries = sum(put.invoked.at <= cut.end - _PATIENCE_NS for put in side.puts)
+            tries = sum(put.invoked.at <= cut.end - _PATIENCE_NS and not _is_of_its_own(put) for put in side.puts)
             enough = len(_in_working_order(history, cut, side)) >= history.run.w
             if enough and tries >= _TRIES_MIN and not side.tally.ok:
                 found.append(_not_writable(history, cut, side))

@@ -163,3 +163,15 @@ def test_it_says_unknown_where_it_cannot_judge() -> None:
         other.put(value)
         verdict = check(other.everywhere(value).ended())
         assert (verdict.answer, verdict.reason) == (Answer.UNKNOWN, f"{value} is not a cart: OPERATION:item,item")
+
+
+def test_a_cart_that_lies_astray_keeps_no_item() -> None:
+    """No reader finds it on a node that is not a primary; and an item that nobody added is wrong there, too."""
+    story = Story(("n1", "n2", "n3", "n4"))
+    story.put("c1.1:c1.1", key="cart")
+    story.put("c1.2:c1.2", key="cart")
+    held = {"cart": ("c1.2:c1.2",)}
+    story.dump({"n1": held, "n2": held, "n3": held, "n4": {"cart": ("c1.1:c1.1", "x:ghost")}})
+    verdict = check(story.ended())
+    assert sorted(finding.kind for finding in verdict.findings) == ["lost-item", "phantom-item"]
+    assert all("n4, not a primary, holds c1.1:c1.1, x:ghost" in finding.evidence for finding in verdict.findings)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.history import Ack, History
+from checkers.history import Ack, Dumped, Held, History
 from checkers.kept_writes import check
 from checkers.verdict import Answer
-from tests.checkers.story import FAILED, OK, UNKNOWN, Story
+from tests.checkers.story import FAILED, OK, UNKNOWN, Story, versions
 
 
 def kinds(history: History) -> list[str]:
@@ -164,6 +164,64 @@ def test_a_hint_keeps_a_value() -> None:
     verdict = check(story.dump({"n1": {}, "n2": {"k>n1": ("a",)}, "n3": {}}).ended())
     assert verdict.answer is Answer.VALID
     assert verdict.figures["off_primaries"] == 1
+
+
+def _astray() -> Story:
+    """Tell how a fallback answered for n1 and then kept the value as its own: n4 holds it, and is no primary."""
+    story = Story(("n1", "n2", "n3", "n4"))
+    story.put("a", acks=(Ack(node="n4", hint_for="n1"),))
+    story.put("b")
+    return story
+
+
+def test_a_stray_copy_keeps_nothing() -> None:
+    """No reader asks who is not a primary, and nobody delivers what is no hint; the evidence says where it lies."""
+    held = {"k": ("b",)}
+    verdict = check(_astray().dump({"n1": held, "n2": held, "n3": held, "n4": {"k": ("a",)}}).ended())
+    assert (verdict.answer, verdict.figures["lost"], verdict.figures["off_primaries"]) == (Answer.INVALID, 1, 1)
+    finding = verdict.findings[0]
+    assert (finding.kind, finding.operations, finding.nodes[0]) == ("lost-write", ("c1.1",), "n4")
+    assert "no replica holds it (but for a stray copy on n4, which no reader finds)" in finding.summary
+    assert "n4 has a astray: it is not a primary of k, and it is not a hint" in finding.evidence
+    assert "n4, not a primary, holds a" in finding.evidence
+
+
+def test_a_stray_copy_does_not_excuse_what_it_covers() -> None:
+    """Whoever is lost himself has replaced nobody."""
+    story = Story(("n1", "n2", "n3", "n4"))
+    story.put("a")
+    story.put("b", after=story.get("a"))
+    assert kinds(story.dump({"n1": {}, "n2": {}, "n3": {}, "n4": {"k": ("b",)}}).ended()) == ["lost-write"] * 2
+
+
+def test_a_value_that_was_read_and_lies_astray_has_vanished() -> None:
+    """A put of unknown outcome that somebody read must not end where nobody finds it."""
+    story = Story(("n1", "n2", "n3", "n4"))
+    story.put("a", outcome=UNKNOWN)
+    story.get("a")
+    story.put("b")
+    held = {"k": ("b",)}
+    verdict = check(story.dump({"n1": held, "n2": held, "n3": held, "n4": {"k": ("a",)}}).ended())
+    assert [finding.kind for finding in verdict.findings] == ["vanished"]
+    assert "a stray copy on n4" in verdict.findings[0].summary
+
+
+def test_a_stray_copy_counts_where_a_node_was_not_dumped_or_a_hint_lies_beside_it() -> None:
+    """The missing node may hold the value; and a hint of it will be delivered, whatever else its holder has."""
+    held = {"k": ("b",)}
+    missing = check(_astray().dump({"n1": held, "n2": held, "n4": {"k": ("a",)}}).ended())
+    hinted = check(_astray().dump({"n1": held, "n2": held, "n3": held, "n4": {"k": ("a",), "k>n1": ("a",)}}).ended())
+    assert (missing.answer, hinted.answer) == (Answer.VALID, Answer.VALID)
+    assert missing.figures["off_primaries"] == hinted.figures["off_primaries"] == 1
+
+
+def test_whoever_is_a_primary_in_anybodys_view_is_asked_by_somebody() -> None:
+    """Where rings differ a copy may still be found; that they differ is for convergence to judge."""
+    story = _astray()
+    story.dump({"n1": {"k": ("b",)}, "n2": {"k": ("b",)}, "n4": {"k": ("a",)}})
+    other = Held(key="k", primaries=("n2", "n3", "n4"), versions=versions("b"))
+    story.records.append(Dumped(at=story.now + 1, round="final", node="n3", held=(other,)))
+    assert check(story.ended()).answer is Answer.VALID
 
 
 def test_what_a_missing_node_may_hold_is_not_called_lost() -> None:

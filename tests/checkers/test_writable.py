@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.history import History, Outcome
-from checkers.verdict import Answer
+from checkers.history import Completed, History, Outcome
+from checkers.verdict import Answer, Verdict
 from checkers.writable import check
 from tests.checkers.story import FAILED, OK, UNKNOWN, Story
 
@@ -58,8 +58,6 @@ def test_a_side_that_was_hurt_twice_is_not_judged(hurt: str) -> None:
 
 def test_a_put_accepted_after_the_heal_was_not_accepted_during_the_cut() -> None:
     """It is counted as late; the side was silent for as long as the cut lasted."""
-    from checkers.history import Completed
-
     story = Story(FIVE).phase("stress").fault(1, "partition", "started", detail=SIDES)
     puts = [story.put(f"v{number}", node="n1", answered=False) for number in range(10)]
     story.wait(5).fault(1, "partition", "healed", delivered=True)
@@ -101,6 +99,69 @@ def _calm(outcome: Outcome, story: Story, *, tries: int = 10) -> Answer:
     for number in range(tries):
         story.put(f"v{number}", outcome=outcome)
     return check(story.phase("heal").ended()).answer
+
+
+def _mixed(ok: int, refused: int, outcome: Outcome, error: str | None = None) -> Verdict:
+    """Judge a calm in which n1 took some puts and n2 did not take others."""
+    story = Story().phase("stress")
+    for number in range(ok):
+        story.put(f"v{number}")
+    for number in range(refused):
+        put = story.put(f"r{number}", node="n2", answered=False)
+        story.records.append(Completed(at=story.now + 1, op=put, outcome=outcome, error=error))
+    return check(story.phase("heal").ended())
+
+
+@pytest.mark.parametrize(
+    ("ok", "refused", "outcome", "convicted"),
+    [
+        (1, 9, FAILED, False),  # ten are too few for a share
+        (18, 2, FAILED, True),
+        (19, 1, FAILED, False),  # one in twenty may be refused
+        (80, 18, FAILED, True),  # one node of five that refuses nine of ten
+        (10, 10, UNKNOWN, False),  # half may stay unanswered
+        (9, 11, UNKNOWN, True),
+        (5, 5, UNKNOWN, False),
+        (0, 10, UNKNOWN, True),
+    ],
+)
+def test_a_few_refusals_in_calm_are_allowed_and_many_are_not(
+    ok: int, refused: int, outcome: Outcome, convicted: bool
+) -> None:
+    """Of twenty or more puts one in twenty may be refused and half unanswered; one accepted put saves nobody."""
+    verdict = _mixed(ok, refused, outcome)
+    assert verdict.answer is (Answer.INVALID if convicted else Answer.VALID)
+    assert [finding.kind for finding in verdict.findings] == ["refused-in-calm"] * convicted
+
+
+def test_the_evidence_of_refusals_names_the_node_that_refused() -> None:
+    """Whoever accepted is not accused."""
+    finding = _mixed(30, 9, FAILED, "shutting-down: n2 is shutting down").findings[0]
+    assert finding.summary == "9 of 39 puts were refused (23.1%; 5% may be) while nothing was wrong"
+    assert finding.nodes == ("n2",)
+    assert finding.evidence[0] == "n2 did not accept 9 of 9"
+    assert len(finding.operations) == 9
+
+
+@pytest.mark.parametrize("error", ["too-large: 2 MB", "bad-request: no key", "bad-context: foreign", "not sent: late"])
+def test_a_put_that_fails_for_a_reason_of_its_own_does_not_count(error: str) -> None:
+    """Any store refuses it, and of what was not sent no store has heard."""
+    assert _mixed(20, 20, FAILED, error).answer is Answer.VALID
+    assert _mixed(0, 20, FAILED, error).answer is Answer.UNKNOWN
+    assert _mixed(20, 20, FAILED, f"expired ({error})").answer is Answer.INVALID
+    assert _mixed(20, 2, UNKNOWN, error).figures["calm"]["tried"] == (20 if error.startswith("not sent") else 22)
+
+
+@pytest.mark.parametrize("end", ["started", "failed"])
+def test_a_fault_is_an_excuse_from_its_request(end: str) -> None:
+    """A node that is asked to leave refuses before it is gone, also where leaving then fails."""
+    story = Story().phase("stress").fault(1, "restart", "requested", detail={"nodes": ["n1"]})
+    for number in range(20):
+        story.put(f"v{number}", outcome=FAILED)
+    story.fault(1, "restart", end)
+    assert check(story.ended()).answer is Answer.UNKNOWN
+    if end == "failed":
+        assert _calm(FAILED, story.wait(2.1)) is Answer.INVALID
 
 
 def test_nothing_accepted_while_nothing_is_wrong_is_convicted() -> None:
