@@ -40,6 +40,7 @@ def test_shown_output(tmp_path: Path) -> None:
     shown = SHOWN.search(text)
     assert shown is not None, "README.md shows no output of a command"
     finished = keelhaul(shown["command"], tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
     output = "".join(f"{line.rstrip()}\n" for line in finished.stdout.splitlines())
     if os.environ.get("KEELHAUL_UPDATE"):
         README.write_text(text[: shown.start("output")] + output + text[shown.end("output") :])

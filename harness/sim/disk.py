@@ -34,6 +34,8 @@ class SimDisk(MemoryStore):
     The node is told through `guard`, which keeps an error of the node's from ending more than the node.
     """
 
+    durable = True
+
     def __init__(
         self,
         loop: SimLoop,

@@ -28,6 +28,9 @@ OPERATIONS = ("get", "put")
 POWERS = (Network, Processes)
 WORLDS = ("containers", "processes", "sim")
 
+SETTABLE = tuple(name for name in ClusterConfig.__struct_fields__ if name not in ("members", "secret", "n", "r", "w"))
+"""What `--set` can set; the others follow from options of their own, or from the run."""
+
 VALUE_TEXT_MAX = 4096
 """Longer values stand in the history as the digest of their bytes; a full cart (`harness.workloads.cart`) must not."""
 
@@ -36,26 +39,35 @@ Dial = Callable[[str], Awaitable[Channel]]
 
 def cluster_config(spec: RunSpec) -> ClusterConfig:
     """The cluster that a spec asks for; raises `UsageError` for settings that it does not have or cannot take."""
+    for name in spec.settings:
+        if name not in SETTABLE:
+            why = f"give --{name} instead" if name in ("n", "r", "w") else "that cannot be set"
+            raise UsageError(f"--set {name}: {why}; there is {', '.join(SETTABLE)}")
     try:
         return ClusterConfig(
             members=spec.node_ids, secret=f"keelhaul-{spec.seed}", n=spec.n, r=spec.r, w=spec.w, **spec.settings
         ).checked()
-    except (ConfigError, TypeError) as error:
-        names = ", ".join(name for name in ClusterConfig.__struct_fields__ if name.endswith(("_ms", "_max", "ons")))
-        raise UsageError(f"--set: {error}; there is {names}") from error
+    except ConfigError as error:
+        raise UsageError(f"--set: {error}") from error
 
 
 def node_type(variant: str | None) -> type[Node]:
-    """The node to run: the shipped one, or the `NODE` of a module with a known bug."""
+    """The node to run: the shipped one, or the `NODE` of a module with a known bug.
+
+    Raises `UsageError` where there is no such module, or no node in it.
+    """
     if variant is None:
         return Node
     try:
         found = importlib.import_module(variant).NODE
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"--node-module {variant}: {error}; give a module that defines NODE") from error
-    assert issubclass(found, Node)
-    return found  # type: ignore[no-any-return]  # mypy does not narrow through issubclass on Any
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
+        raise UsageError(f"--node-module {variant}: {error}; {_WANTED}") from error
+    if not (isinstance(found, type) and issubclass(found, Node)):
+        raise UsageError(f"--node-module {variant}: its NODE is no kind of node.core.node.Node; {_WANTED}")
+    return found
 
+
+_WANTED = "give the dotted name of a module that defines NODE, as it is found from the current directory"
 
 Build = Callable[[str, Engine, Transport, Clock, Random, Callable[[], None]], Host]
 
@@ -67,7 +79,7 @@ def builder(spec: RunSpec) -> Build:
     def build(
         node: str, engine: Engine, transport: Transport, clock: Clock, rng: Random, left: Callable[[], None]
     ) -> Host:
-        return Host(kind(node, config, engine, rng), engine, transport, clock, left)
+        return Host(kind(node, config, engine, rng, durable=engine.durable), engine, transport, clock, left)
 
     return build
 

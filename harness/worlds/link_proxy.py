@@ -14,8 +14,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from harness.interrupts import uninterrupted
 from harness.worlds.proxy import Address, ProxySpec, serve
+from harness.worlds.spawning import spawn
+from nemesis.cures import to_the_end
 from nemesis.powers import PowerError, Traffic
 
 START_S = 15.0
@@ -44,8 +45,7 @@ class LinkProxy:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(spec, theirs), name=f"links of {spec.node}", daemon=True)
-        with uninterrupted():
-            process.start()
+        spawn(process)
         theirs.close()
         proxy = cls(spec.node, process, ours)
         try:
@@ -53,7 +53,7 @@ class LinkProxy:
             if isinstance(address, str):
                 raise PowerError(f"the link proxy of {spec.node} cannot start: {address}")
         except BaseException:
-            await proxy.stop()
+            await to_the_end(proxy.stop())
             raise
         proxy.address = (address[0], address[1])
         return proxy

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from harness.interrupts import uninterrupted
 from harness.worlds.node_logs import NodeLog, NodeLogs
+from harness.worlds.spawning import spawn
 from nemesis.powers import PowerError
 from node.runtime.settings import Settings
 
@@ -32,7 +32,7 @@ def _serve(settings: bytes, variant: str | None, queue: Any) -> None:
 
     # An interrupt at the terminal goes to all processes, but how a node ends is for the harness to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    decoded = msgspec.json.decode(settings, type=Settings)
+    decoded = msgspec.json.decode(settings, type=Settings).checked()
     code = serve(decoded, node_type=node_type(variant), log_handler=QueueHandler(queue), parent_death=True)
     raise SystemExit(code)
 
@@ -56,25 +56,30 @@ class NodeProcess:
     @property
     def running(self) -> bool:
         """Whether the process is there."""
-        return not self._gone.is_set()
+        return self._process.pid is not None and not self._gone.is_set()
 
     def start(self) -> None:
         """Start the process; to be called in the main thread."""
-        with uninterrupted():
-            self._process.start()
+        try:
+            spawn(self._process)
+        except BaseException:
+            self._log.close(killed=True)
+            raise
         self._loop.add_reader(self._process.sentinel, self._reap)
 
-    async def kill(self) -> None:
-        """End it at once, and return when it is gone."""
-        await self._end(signal.SIGKILL)
+    async def kill(self) -> int | None:
+        """End it at once, and return its exit code when it is gone."""
+        return await self._end(signal.SIGKILL)
 
     async def stop(self) -> int | None:
         """Ask it to leave, and return its exit code; raises `PowerError` when it does not leave in time."""
         return await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> int | None:
+        if self._process.pid is None:
+            return None
         self._asked = True
-        if self.running and self._process.pid is not None:
+        if self.running:
             os.kill(self._process.pid, number)
         try:
             async with asyncio.timeout(STOP_S):

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from harness.worlds.link_proxy import LinkProxy
 from harness.worlds.node_logs import NodeLogs
 from harness.worlds.node_process import NodeProcess
 from harness.worlds.proxy import Address, ProxySpec
+from nemesis.cures import to_the_end
 from nemesis.powers import Cut, Link, Network, PowerError, Powers, Processes, Traffic
 from node.client.client import Channel
 from node.client.tcp import dial
@@ -96,10 +98,14 @@ class ProcessCluster:
         await asyncio.gather(*(self.start(node) for node in self.nodes))
 
     async def close(self) -> None:
-        """End the nodes, then the proxies; what has ended already is no error."""
-        await asyncio.gather(*(process.kill() for process in self._processes.values()))
-        await asyncio.gather(*(proxy.stop() for proxy in self.proxies.values()))
+        """End the nodes, then the proxies; what has ended already is no error, and what fails stops nothing else."""
+        nodes, proxies = self._processes.values(), self.proxies.values()
+        outcomes: list[object] = await asyncio.gather(*(node.kill() for node in nodes), return_exceptions=True)
+        outcomes += await asyncio.gather(*(proxy.stop() for proxy in proxies), return_exceptions=True)
         self.logs.close()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def now_ns(self) -> int:
         """Nanoseconds since the cluster was opened."""
@@ -125,15 +131,25 @@ class ProcessCluster:
 
     async def kill(self, node: str) -> None:
         """End a node with SIGKILL."""
-        await self._living(node).kill()
+        code = await self._living(node).kill()
+        if code != -signal.SIGKILL:
+            self._changed(node, "exited", {"code": code})
+            raise PowerError(f"{node} exited by itself, with {code}, before it could be killed")
         self._changed(node, "killed", {})
 
     async def stop(self, node: str) -> None:
-        """Ask a node to drain and leave."""
-        code = await self._living(node).stop()
-        self._changed(node, "stopped", {"code": code})
+        """Ask a node to drain and leave; one that does not in time is killed, and that is an error."""
+        process = self._living(node)
+        try:
+            code = await process.stop()
+        except PowerError as error:
+            await process.kill()
+            self._changed(node, "killed", {})
+            raise PowerError(f"{error}; it was killed") from error
         if code != 0:
+            self._changed(node, "exited", {"code": code})
             raise PowerError(f"{node} was asked to leave and ended with exit code {code}")
+        self._changed(node, "stopped", {"code": code})
 
     async def wipe(self, node: str) -> None:
         """Empty the data directory of a node that is not running."""
@@ -209,10 +225,11 @@ async def open(spec: RunSpec, directory: Path, changed: Changed) -> AsyncIterato
     with ExitStack() as sockets:
         ports = {node: (_reserved(sockets), _reserved(sockets)) for node in spec.node_ids}
         cluster = ProcessCluster(spec, directory, changed, ports)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(cluster.close)
+        try:
             await cluster.open()
             yield cluster
+        finally:
+            await to_the_end(cluster.close())
 
 
 def _reserved(sockets: ExitStack) -> int:

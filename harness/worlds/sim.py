@@ -185,6 +185,8 @@ class SimCluster:
         life = self.lives[node] = _Life(self, node, rng, self._images.get(node))
         self.links.attach(node, lambda source, message: life.guard(lambda: life.host.peer_said(source, message)))
         life.guard(life.host.start)
+        if not life.alive:
+            raise PowerError(f"{node} ended while it was starting")
         self._changed(node, "started", {})
 
     async def kill(self, node: str) -> None:
@@ -199,9 +201,10 @@ class SimCluster:
         life = self._living(node)
         life.guard(life.host.drain)
         await life.gone.wait()
-        if life.alive:
-            self._bury(life)
-            self._changed(node, "stopped", {})
+        if not life.alive:
+            raise PowerError(f"{node} was asked to leave and ended before it had left")
+        self._bury(life)
+        self._changed(node, "stopped", {})
 
     async def wipe(self, node: str) -> None:
         """Empty the disk of a node that is down."""

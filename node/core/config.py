@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import msgspec
 
+PARTITIONS_MAX = 1 << 16
+TIME_MS_MAX = 3_600_000
+OBJECT_BYTES_MAX = 4 << 20
+"""A quarter of what a frame carries: it must hold an object, and some siblings beside it."""
+
 
 class ConfigError(Exception):
     """A configuration that cannot work: names the setting, its value, and what would have been right."""
@@ -43,14 +48,18 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         for name, quorum in (("r", self.r), ("w", self.w)):
             if not 1 <= quorum <= self.n:
                 raise ConfigError(f"{name} is {quorum}; with n = {self.n} it can be 1 to {self.n}")
-        if self.partitions < len(self.members):
-            raise ConfigError(f"partitions is {self.partitions}; at least one for each of {len(self.members)} members")
+        _within("partitions", self.partitions, len(self.members), PARTITIONS_MAX, f"with {len(self.members)} members ")
         for name in _TIMES:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give at least 1 ms")
+            _within(name, getattr(self, name), 1, TIME_MS_MAX)
+        _within("object_bytes_max", self.object_bytes_max, 1, OBJECT_BYTES_MAX)
         if not self.secret:
             raise ConfigError("secret is empty; contexts are sealed with it")
         return self
+
+
+def _within(name: str, value: int, least: int, most: int, because: str = "") -> None:
+    if not least <= value <= most:
+        raise ConfigError(f"{name} is {value}; {because}it can be {least} to {most}")
 
 
 _TIMES = ("request_timeout_ms", "peer_timeout_ms", "probe_interval_ms", "hint_retry_ms", "repair_window_ms")

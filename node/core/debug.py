@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SPACES = (Space.DATA, Space.HINTS)
 
 PAGE_KEYS_MAX = 4096
+"""A page has no more keys than this, whatever is asked for: a long one keeps the node from everything else."""
 PAGE_BYTES = 4 << 20
 """A page ends early when its values have this many bytes: it must fit in a message."""
 
@@ -44,7 +45,7 @@ def dump(node: Node, query: DumpQuery) -> DumpPage:
     number, after = (query.after[0], query.after[1:]) if query.after else (0, b"")
     if number >= len(_SPACES):
         return DumpPage((), b"")
-    space, limit = _SPACES[number], max(1, query.limit)
+    space, limit = _SPACES[number], max(1, min(query.limit, PAGE_KEYS_MAX))
     found = node.replica.page(space, after, limit)
     page = _cut(found)
     held = tuple(_held(node, space, name, versions) for name, versions in page)

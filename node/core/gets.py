@@ -28,6 +28,7 @@ class _Reading:
         self.candidates = node.candidates(key)
         self.quorum = Quorum(needed)
         self.held: dict[str, Versions] = {}
+        self._durable: dict[str, bool] = {}
         self._asked: dict[str, Assignment] = {}
 
     @property
@@ -41,20 +42,20 @@ class _Reading:
     @property
     def acks(self) -> tuple[Ack, ...]:
         """Who answered, and in whose place."""
-        return tuple(Ack(name, self._asked[name].hint_for) for name in self.held)
+        return tuple(Ack(name, self._asked[name].hint_for, self._durable[name]) for name in self.held)
 
     def ask(self, assignment: Assignment) -> None:
         """Ask a node; this node answers itself at once."""
         self._asked[assignment.node] = assignment
         if assignment.node == self._node.id:
-            self._take(self._node.id, self._node.replica.versions(self.key))
+            self._take(self._node.id, self._node.replica.versions(self.key), self._node.durable)
         else:
             self.calls.ask(assignment.node, lambda call: Fetch(call, self.key, self.calls.remaining_ns))
 
     def heed(self, answer: Answer, *, replace: bool) -> None:
         """Take an answer; ask another node instead of one that gave none."""
         if isinstance(answer.message, Fetched):
-            self._take(answer.peer, answer.message.versions)
+            self._take(answer.peer, answer.message.versions, answer.message.durable)
         elif replace and (instead := self.candidates.instead_of(self._asked[answer.peer])):
             self.ask(instead)
 
@@ -62,8 +63,8 @@ class _Reading:
         """The primaries that answered with less than what is known."""
         return [name for name in self.candidates.primaries if self.held.get(name, merged) != merged]
 
-    def _take(self, name: str, versions: Versions) -> None:
-        self.held[name] = versions
+    def _take(self, name: str, versions: Versions, durable: bool) -> None:
+        self.held[name], self._durable[name] = versions, durable
         self.quorum.succeed(name)
 
 

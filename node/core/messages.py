@@ -16,7 +16,10 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Ack(msgspec.Struct, frozen=True, array_like=True):
-    """One replica that answered: as a primary, or as a fallback that holds a hint for another node."""
+    """One replica that answered: as a primary, or as a fallback that holds a hint for another node.
+
+    `durable` says whether what it holds outlives its process.
+    """
 
     node: str
     hint_for: str | None = None
@@ -104,10 +107,11 @@ class Fetch(Message, frozen=True):
 
 
 class Fetched(Message, frozen=True):
-    """Answers `Fetch`."""
+    """Answers `Fetch`; `durable` is as in `Ack`."""
 
     call: int
     versions: Versions
+    durable: bool = True
 
 
 class Replicate(Message, frozen=True):
@@ -121,9 +125,10 @@ class Replicate(Message, frozen=True):
 
 
 class Stored(Message, frozen=True):
-    """Answers `Replicate`: it is durable here."""
+    """Answers `Replicate`: it is committed here. `durable` is as in `Ack`."""
 
     call: int
+    durable: bool = True
 
 
 class Forward(Message, frozen=True):

@@ -73,15 +73,19 @@ R = TypeVar("R", Get, Put)
 
 
 class Node:
-    """One node of the cluster; the class attributes are the parts that a variant of it may replace."""
+    """One node of the cluster; the class attributes are the parts that a variant of it may replace.
+
+    `durable` says whether what the store has committed outlives the process; every answer says so in turn.
+    """
 
     replica_type = Replica
     release_type = Release
 
-    def __init__(self, node_id: str, config: ClusterConfig, store: Store, rng: Random) -> None:
+    def __init__(self, node_id: str, config: ClusterConfig, store: Store, rng: Random, *, durable: bool = True) -> None:
         assert node_id in config.members, f"{node_id} is none of the members"
         self.id = node_id
         self.config = config
+        self.durable = durable
         self.ring = Ring(config.members, config.partitions)
         self.peer_timeout_ns = config.peer_timeout_ms * 1_000_000
         self._secret = config.secret.encode()
@@ -189,11 +193,11 @@ class Node:
         match message:
             case Fetch(call, key, remaining_ns):
                 if not self._expired(source, call, remaining_ns):
-                    self.send(source, Fetched(call, self.replica.versions(key)))
+                    self.send(source, Fetched(call, self.replica.versions(key), self.durable))
             case Replicate(call, key, versions, hint_for, remaining_ns):
                 if not self._expired(source, call, remaining_ns):
                     self.replica.merge(key, versions, hint_for)
-                    self.send(source, Stored(call))
+                    self.send(source, Stored(call, self.durable))
             case Forward(call, request):
                 self._forwarded(source, call, request)
             case Ping(call):

@@ -95,7 +95,7 @@ async def coordinate(node: Node, request: Put, respond: Respond) -> None:
         tuple(writing.acks),
         node.ring.digest,
     )
-    writing.confirmed(own)
+    writing.confirmed(own, node.durable)
     for assignment in others:
         writing.ask(assignment)
     writing.answer(writing.calls.open)
@@ -136,14 +136,14 @@ class _Writing:
         """Count a confirmation; ask another node instead of one that gave none."""
         assignment = self._asked[answer.peer]
         if isinstance(answer.message, Stored):
-            self.confirmed(assignment)
+            self.confirmed(assignment, answer.message.durable)
         elif instead := self.candidates.instead_of(assignment):
             self.ask(instead)
         self.answer(self.calls.open)
 
-    def confirmed(self, assignment: Assignment) -> None:
-        """One more node has it durably."""
-        self.acks.append(Ack(assignment.node, assignment.hint_for))
+    def confirmed(self, assignment: Assignment, durable: bool) -> None:
+        """One more node has it, as durably as that node keeps anything."""
+        self.acks.append(Ack(assignment.node, assignment.hint_for, durable))
         self.quorum.succeed(assignment.node)
         self.homeless.pop(assignment.primary, None)
 

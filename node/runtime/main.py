@@ -124,7 +124,8 @@ class _Life:
         loop.set_exception_handler(self._failed)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
-        node = node_type(settings.node, settings.cluster, engine, random.Random(os.urandom(16)))
+        rng = random.Random(os.urandom(16))
+        node = node_type(settings.node, settings.cluster, engine, rng, durable=engine.durable)
         self._transport = TcpTransport(settings.node, node.ring.digest, settings.addresses)
         self._host = Host(node, engine, self._transport, LoopClock(loop), lambda: self._end(LEFT))
         self._transport.attach(self._host)

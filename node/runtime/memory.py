@@ -1,7 +1,7 @@
 """A store in memory, for tests and for nodes whose data may be lost.
 
 What is staged is kept apart from what is durable, as on a disk, so that whoever owns the store can take the un-synced
-part away. Here "durable" means only that much.
+part away; what it has settled is gone with the process all the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ Image = dict[Space, dict[bytes, bytes]]
 
 class MemoryStore:
     """An engine whose disk is a dictionary: `image` is what has been committed."""
+
+    durable = False
 
     def __init__(self, image: Image | None = None) -> None:
         self.image: Image = image if image is not None else {space: {} for space in Space}
@@ -47,7 +49,7 @@ class MemoryStore:
         return sealed
 
     def settle(self, batch: Batch) -> None:
-        """Make a sealed batch durable."""
+        """Commit a sealed batch."""
         for space, key, value in batch:
             _apply(self.image, space, key, value)
 

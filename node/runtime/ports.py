@@ -68,6 +68,9 @@ class Transport(Protocol):
 class Engine(Store, Protocol):
     """A store that can make what was staged durable."""
 
+    durable: bool
+    """Whether what is committed outlives the process."""
+
     def commit(self, done: Callable[[], None]) -> None:
         """Make all that is staged now durable, all of it or nothing, then call back, perhaps before returning.
 

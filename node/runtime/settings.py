@@ -11,14 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from node.core.config import ClusterConfig, ConfigError
-from node.runtime.wire import PAYLOAD_BYTES_MAX
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Address = tuple[str, Port]
 """Host and port."""
-
-OBJECT_BYTES_MAX = PAYLOAD_BYTES_MAX // 4
-"""A frame must hold an object, and some siblings beside it."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,8 +47,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         unknown = [name for name in self.addresses if name not in members]
         if unknown:
             raise ConfigError(f"addresses: {', '.join(unknown)} is none of the members {', '.join(members)}")
-        if not 1 <= self.cluster.object_bytes_max <= OBJECT_BYTES_MAX:
-            raise ConfigError(f"object_bytes_max is {self.cluster.object_bytes_max}; it can be 1 to {OBJECT_BYTES_MAX}")
         if self.engine == "sqlite" and not self.data:
             raise ConfigError("data is missing: engine sqlite needs a directory")
         return self

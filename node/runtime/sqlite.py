@@ -33,6 +33,8 @@ class LockedError(EngineError):
 class SqliteStore:
     """An engine on a directory that is its own for as long as it is open. Raises `EngineError` in one line."""
 
+    durable = True
+
     def __init__(self, directory: Path) -> None:
         self._file = directory / "store.db"
         self._staging = False

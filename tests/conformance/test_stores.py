@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +50,13 @@ class Disk:
         """Close whatever is open."""
         while self._open:
             self._open.pop().close()
+
+
+def test_an_engine_says_whether_it_outlives_its_process(tmp_path: Path) -> None:
+    """The acknowledgements of its node repeat it."""
+    assert not MemoryStore().durable
+    with closing(SqliteStore(tmp_path / "data")) as sqlite:
+        assert sqlite.durable
 
 
 @pytest.fixture(params=["memory", "sqlite"])

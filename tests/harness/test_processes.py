@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from harness.plugins import find_scenarios
 from harness.runs import carry_out
 from harness.spec import RunSpec
 from harness.worlds import processes
-from nemesis.powers import Network, Processes
+from harness.worlds.node_process import NodeProcess
+from nemesis.powers import Network, PowerError, Processes
 
 ROOT = Path(__file__).parents[2]
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -38,10 +40,13 @@ def spec(**options: Any) -> RunSpec:
 
 def children() -> list[str]:
     """The processes that this one has started and that still run, by their commands."""
-    found = subprocess.run(
-        ["ps", "--ppid", str(os.getpid()), "-o", "args="], capture_output=True, text=True, check=False
-    )
-    return [line for line in found.stdout.splitlines() if "multiprocessing" in line and "resource_tracker" not in line]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return [command for command in found if "multiprocessing" in command and "resource_tracker" not in command]
 
 
 @pytest.mark.parametrize("name", ["partition-halves", "crash-kill"])
@@ -139,6 +144,74 @@ def test_an_interrupt_heals_stops_and_judges(tmp_path: Path) -> None:
     assert _living_in(tmp_path) == []
 
 
+def test_an_interrupt_of_the_whole_terminal_is_no_traceback(tmp_path: Path) -> None:
+    """Ctrl-C goes to every process of the terminal, also to those that are only starting; they leave it to the run."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "harness", "run", "calm", "--world", "processes", "--time-limit", "30"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    asyncio.run(_until(lambda: len(_living_in(tmp_path)) > 3))
+    os.killpg(run.pid, signal.SIGINT)
+    _, complaints = run.communicate(timeout=30)
+
+    assert run.returncode == 2
+    assert complaints == "keelhaul: interrupted by SIGINT: healing, stopping, then judging what was recorded\n"
+    asyncio.run(_until(lambda: _living_in(tmp_path) == []))
+
+
+def test_a_node_that_dies_while_it_drains_has_not_stopped(tmp_path: Path) -> None:
+    """It is reported as what it is, and whoever asked it to leave is told."""
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    def changed(_node: str, event: str, detail: dict[str, Any]) -> None:
+        told.append((event, detail))
+
+    async def story() -> None:
+        small = spec(nodes=3, variant="tests.node.undrained")
+        async with processes.open(small, tmp_path, changed) as cluster:
+            with pytest.raises(PowerError, match=f"n1 was asked to leave and ended with exit code {os.EX_SOFTWARE}"):
+                await cluster.powers[Processes].stop("n1")
+            assert not cluster.running("n1")
+
+    asyncio.run(story())
+    assert told == [("started", {})] * 3 + [("exited", {"code": os.EX_SOFTWARE})]
+
+
+def test_closing_ends_all_there_is_whatever_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One node that cannot be ended and a cancellation in the middle spare nothing else; the failure is told."""
+
+    async def story() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        async with processes.open(spec(nodes=3), tmp_path, nothing) as cluster:
+            one, *_ = cluster._processes.values()
+            never = NodeProcess(cluster._settings("n1"), None, cluster.logs, lambda _code: None)
+            assert not never.running
+            assert await never.kill() is None
+            never._log.close(killed=True)
+
+            async def failing() -> None:
+                await NodeProcess.kill(one)
+                asyncio.get_running_loop().call_soon(task.cancel)
+                raise PowerError("n1 will not go")
+
+            monkeypatch.setattr(one, "kill", failing)
+            task.cancel()
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        with pytest.raises(PowerError, match="n1 will not go"):
+            await asyncio.create_task(story())
+
+    asyncio.run(main())
+    assert children() == []
+
+
 def _living_in(directory: Path) -> list[str]:
     """The processes whose working directory this is, as those of every run started here are."""
     found = []
@@ -151,6 +224,12 @@ def _living_in(directory: Path) -> list[str]:
 
 def _put(op: str, node: str, key: str) -> Step:
     return Step(op=op, client="c", node=node, f="put", key=key, value=op)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(40):
+        while not holds():
+            await asyncio.sleep(0.02)
 
 
 async def _until_started(directory: Path, fault: str) -> None:

@@ -43,6 +43,11 @@ def test_a_commit_is_durable_when_it_says_so_and_not_before() -> None:
     run(main(), loop)
 
 
+def test_it_counts_as_a_disk() -> None:
+    """A node on it says that what it has committed is durable: the next life finds it."""
+    assert _disk(virtual()).durable
+
+
 def test_what_is_staged_during_a_commit_belongs_to_the_next_one() -> None:
     """The sync that is under way does not cover it."""
     loop = virtual()

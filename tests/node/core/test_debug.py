@@ -59,6 +59,15 @@ def test_a_page_ends_before_it_is_too_large(monkeypatch: pytest.MonkeyPatch) -> 
     assert [entry.key for entry in debug.dump(node, DumpQuery()).held] == [b"k0"]
 
 
+def test_a_page_has_no_more_keys_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked for, and the next page goes on from there."""
+    monkeypatch.setattr(debug, "PAGE_KEYS_MAX", 2)
+    node = _filled().node("n1")
+    page = debug.dump(node, DumpQuery(b"", 1 << 40))
+    assert [entry.key for entry in page.held] == [b"k0", b"k1"]
+    assert [entry.key for entry in debug.dump(node, DumpQuery(page.next, 3)).held] == [b"k2", b"k3"]
+
+
 def test_after_what_was_no_page_there_is_nothing() -> None:
     """A question from outside that makes no sense does not end the node."""
     assert debug.dump(_filled().node("n1"), DumpQuery(b"\x07rubbish")) == DumpPage((), b"")

@@ -59,6 +59,16 @@ def test_a_get_asks_n_and_answers_at_r() -> None:
     assert got.acks == (Ack(a), Ack(c))
 
 
+def test_every_ack_says_whether_its_node_keeps_what_it_has() -> None:
+    """The coordinator's own, and those of others."""
+    cluster = Cluster()
+    a, b, c, *_ = cluster.preference(KEY)
+    cluster.node(a).durable = cluster.node(c).durable = False
+    asker = cluster.get(a, KEY, r=3)
+    cluster.settle()
+    assert cluster.got(asker).acks == (Ack(a, durable=False), Ack(b), Ack(c, durable=False))
+
+
 def test_any_node_may_coordinate_a_read() -> None:
     """One that is no replica of the key asks those that are, and answers nothing from itself."""
     cluster = Cluster()

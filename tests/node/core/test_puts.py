@@ -33,6 +33,21 @@ def test_the_coordinators_own_write_counts_as_one_of_w() -> None:
     assert cluster.held(c, KEY) == []
 
 
+def test_every_ack_says_whether_its_node_keeps_what_it_has() -> None:
+    """One whose store is gone with its process is no proof that the write survives a crash."""
+    cluster = Cluster()
+    a, b, c, *_ = cluster.preference(KEY)
+    cluster.node(b).durable = False
+    asker = cluster.put(a, KEY, b"value", w=3)
+    cluster.settle()
+    assert cluster.written(asker).acks == (Ack(a), Ack(b, durable=False), Ack(c))
+
+    cluster.node(a).durable = False
+    asker = cluster.put(a, KEY, b"value", w=1)
+    cluster.settle()
+    assert cluster.written(asker).acks == (Ack(a, durable=False),)
+
+
 def test_a_reply_is_held_until_the_write_is_durable_here() -> None:
     """Even with W = 1: the coordinator's own copy counts only when a crash cannot take it back."""
     cluster = Cluster()

@@ -33,6 +33,18 @@ def test_put_and_get_through_any_node() -> None:
     run(main)
 
 
+def test_nodes_in_memory_say_that_nothing_is_durable() -> None:
+    """Over the wire as well: every acknowledgement says it of the node that it comes from."""
+
+    async def main() -> None:
+        async with InLoopCluster(*NODES) as cluster:
+            put = await cluster.client.put(b"k", b"one", w=3)
+            got = await cluster.client.get(b"k", r=3)
+            assert [ack.durable for ack in (*put.acks, *got.acks)] == [False] * 6
+
+    run(main)
+
+
 def test_many_at_a_time() -> None:
     """Pipelined on few connections, to all nodes; afterwards the cluster is quiet and all replicas are equal."""
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from node.core.config import ConfigError
+from node.core.config import OBJECT_BYTES_MAX, ConfigError
 from node.runtime.settings import load
+from node.runtime.wire import PAYLOAD_BYTES_MAX
 
 GOOD: dict[str, Any] = {
     "node": "n1",
@@ -84,3 +85,8 @@ def test_a_file_that_is_no_json(tmp_path: Path) -> None:
     (tmp_path / "n1.json").write_bytes(b'{"node": "\xff"}')
     with pytest.raises(ConfigError):
         load(tmp_path / "n1.json")
+
+
+def test_a_frame_holds_an_object_and_some_siblings() -> None:
+    """The largest that a cluster may allow; the core knows no frames, so the two bounds are compared here."""
+    assert OBJECT_BYTES_MAX * 4 <= PAYLOAD_BYTES_MAX
