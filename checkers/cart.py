@@ -20,7 +20,7 @@ from itertools import chain, zip_longest
 
 from checkers.cart_evidence import Fate, finding
 from checkers.cart_text import items_of
-from checkers.causality import GET, PUT, Causality, is_acknowledged, is_refused
+from checkers.causality import Causality, is_acknowledged, is_refused, not_causal
 from checkers.evidence import counted, listed, shown
 from checkers.history import History, Operation
 from checkers.replicas import Snapshot, final_round
@@ -45,14 +45,9 @@ def _not_judgeable(history: History) -> str | None:
     round_name = final_round(history)
     if round_name is None:
         return "no replica was dumped at the end"
-    strange = next((op for op in history.operations if op.invoked.f not in (GET, PUT)), None)
-    if strange:
-        return f"{strange.id} is a {strange.invoked.f}, and only gets and puts are understood here"
-    dangling = next(
-        (op for op in history.operations if (op.invoked.context_of or op.id) not in history.operation), None
-    )
-    if dangling:
-        return f"{dangling.id} carried the context of {dangling.invoked.context_of}, which the history does not have"
+    why_not = not_causal(history)
+    if why_not:
+        return why_not
     told = dict.fromkeys(_told(history, round_name))
     unreadable = next((value for value in told if items_of(value) is None), None)
     if unreadable is not None:

@@ -89,3 +89,15 @@ def is_acknowledged(operation: Operation) -> bool:
 def is_refused(operation: Operation) -> bool:
     """Whether the client was told that it certainly never took effect."""
     return operation.outcome is Outcome.FAILED
+
+
+def not_causal(history: History) -> str | None:
+    """Say why causality cannot be told from this history, or nothing when it can: one pass over the operations."""
+    operations = history.operations
+    strange = next((op for op in operations if op.invoked.f not in (GET, PUT)), None)
+    if strange:
+        return f"{strange.id} is a {strange.invoked.f}, and only gets and puts are understood here"
+    dangling = next((op for op in operations if (op.invoked.context_of or op.id) not in history.operation), None)
+    if dangling:
+        return f"{dangling.id} carried the context of {dangling.invoked.context_of}, which the history does not have"
+    return None

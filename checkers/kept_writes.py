@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, zip_longest
 
-from checkers.causality import GET, PUT, Causality, is_acknowledged, is_refused
+from checkers.causality import GET, PUT, Causality, is_acknowledged, is_refused, not_causal
 from checkers.episodes import wiped_nodes
 from checkers.evidence import counted, listed
 from checkers.history import History, Operation
@@ -40,18 +40,11 @@ def check(history: History) -> Verdict:
 
 
 def _not_judgeable(history: History) -> str | None:
-    operations = history.operations
-    if not any(op.invoked.f == PUT and is_acknowledged(op) for op in operations):
+    if not any(op.invoked.f == PUT and is_acknowledged(op) for op in history.operations):
         return "no put was acknowledged, so nothing was promised"
     if final_round(history) is None:
         return "no replica was dumped at the end"
-    strange = next((op for op in operations if op.invoked.f not in (GET, PUT)), None)
-    if strange:
-        return f"{strange.id} is a {strange.invoked.f}, and only gets and puts are understood here"
-    dangling = next((op for op in operations if (op.invoked.context_of or op.id) not in history.operation), None)
-    if dangling:
-        return f"{dangling.id} carried the context of {dangling.invoked.context_of}, which the history does not have"
-    return None
+    return not_causal(history)
 
 
 @dataclass
