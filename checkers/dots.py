@@ -19,6 +19,9 @@ from checkers.verdict import FINDINGS_MAX, Answer, Finding, Verdict
 
 _NAME = "dots"
 
+SAFETY = True
+"""A dot names one value, whatever is broken."""
+
 
 class _Sighting(NamedTuple):
     """A dot seen to name a value: in the reply to a put, in a get, or in a dump."""

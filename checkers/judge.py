@@ -47,6 +47,11 @@ def load(name: str) -> Checker:
     return cast("Checker", _module(name.replace("-", "_")))
 
 
+def is_safety(name: str) -> bool:
+    """Whether what a checker judges must hold whatever is broken: it says so of itself with `SAFETY = True`."""
+    return bool(getattr(load(name), "SAFETY", False))
+
+
 def judge(history: History, chosen: Iterable[str] | None = None) -> Judgement:
     """Let the chosen checkers, or all of them, judge a history, and combine what they say.
 

@@ -8,7 +8,7 @@ and time. It does not know what system answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from checkers.history import NOT_SENT, Completed, Invoked, Outcome, Version
 from harness.contracts import Reply, Session, Step, ValueOf
 from harness.recorder import Recorder
+from harness.script import Timed
 
 READS_KEPT = 64
 """How many of its last reads a client remembers what they returned; a step that edits an older one edits nothing
@@ -55,6 +56,17 @@ class Client:
             await self.take()
             await asyncio.sleep(pace.expovariate(1 / think_s) if think_s else 0)
 
+    async def play(self, script: Sequence[Timed], began_ns: int) -> None:
+        """Invoke these operations, each at its time or after the one before."""
+        for at_ns, step in ((timed.at_ns, timed.step) for timed in script):
+            delay_ns = began_ns + at_ns - self._recorder.now_ns()
+            if delay_ns > 0:
+                await asyncio.sleep(delay_ns / 1e9)
+            self._recorder.drew(step)
+            ready = self.prepare(step)
+            if ready is not None:
+                await self.invoke(ready)
+
     async def take(self) -> None:
         """Invoke the next operation that has something to do, and record what became of it."""
         ready = None
@@ -64,7 +76,9 @@ class Client:
 
     def draw(self) -> Step:
         """The next step."""
-        return next(self._steps)
+        step = next(self._steps)
+        self._recorder.drew(step)
+        return step
 
     def prepare(self, step: Step) -> Ready | None:
         """Put in what earlier operations yielded; None when there is nothing to do."""

@@ -23,6 +23,7 @@ HISTORY = "history.jsonl"
 VERDICT = "verdict.json"
 SPEC = "spec.json"
 SCHEDULE = "schedule.json"
+SCRIPT = "operations.json"
 TRACE = "trace.txt"
 
 
@@ -86,7 +87,8 @@ def _impossible(schedule: Schedule, spec: RunSpec) -> str | None:
     """The first thing in a schedule that is not there: a fault, a node, or a time."""
     known, nodes = fault_names(), spec.node_ids
     for injection in schedule:
-        named = (*injection.plan.nodes, *(node for link in injection.plan.links for node in link))
+        plan = injection.plan
+        named = (*plan.nodes, *(node for link in (*plan.links, *plan.paths) for node in link))
         strange = next((node for node in named if node not in nodes), None)
         if injection.name not in known:
             return f"fault {injection.id} is a '{injection.name}'; there is {', '.join(known)}"

@@ -17,7 +17,7 @@ This file knows due times. It does not know what is asked, nor what system answe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -66,11 +66,11 @@ class OpenLoop:
         self._defects: list[Exception] = []
         self._send_until_ns = 0
 
-    async def run(self, until_ns: int, rng: Random, per_s: float, patience_s: float) -> None:
-        """Begin `per_s` operations a second on average until that time of the run, and wait for the last."""
+    async def run(self, dues: Iterable[int], until_ns: int, patience_s: float) -> None:
+        """Begin an operation at each time that it is due, before that time of the run, and wait for the last."""
         self._send_until_ns = until_ns + int(patience_s * 1e9)
         try:
-            for due in due_times(rng, self._recorder.now_ns(), per_s):
+            for due in dues:
                 if due >= until_ns:
                     break
                 await asyncio.sleep(self._seconds_until(due))

@@ -1,7 +1,7 @@
 """Write the history of a run as it happens.
 
-Each record is one write to the file, so that a harness that is killed leaves a history that can be judged. This file
-does not know what the records mean.
+Each record of a history on disk is one write to the file, so that a harness that is killed leaves a history that can
+be judged. This file does not know what the records mean.
 """
 
 from __future__ import annotations
@@ -10,21 +10,42 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checkers.history import Record, encode
+from harness.contracts import Step
+from harness.script import Drawn
+
+Heard = Callable[[Record], None]
 
 
 class Recorder:
-    """An open history. `now_ns` is the run's time; `heard` is told each line, for whoever traces or shows the run."""
+    """A history under way. `now_ns` is the run's time, `heard` is told each record, and `drawn` keeps the steps
+    that clients come up with.
+    """
 
-    def __init__(self, path: Path, now_ns: Callable[[], int], heard: Callable[[Record], None] | None = None) -> None:
+    def __init__(self, now_ns: Callable[[], int], heard: Heard, drawn: Drawn | None = None) -> None:
         self.now_ns = now_ns
+        self.write = heard
+        self._drawn = drawn or Drawn()
+
+    def begin(self) -> int:
+        """The stress phase begins; returns the run's time."""
+        began_ns = self.now_ns()
+        self._drawn.begin(began_ns)
+        return began_ns
+
+    def drew(self, step: Step) -> None:
+        """A client came up with a step."""
+        self._drawn.take(self.now_ns(), step)
+
+
+class HistoryFile:
+    """A history on disk, written record by record."""
+
+    def __init__(self, path: Path) -> None:
         self._file = path.open("wb", buffering=0)
-        self._heard = heard
 
     def write(self, record: Record) -> None:
         """Append a record."""
         self._file.write(encode(record))
-        if self._heard is not None:
-            self._heard(record)
 
     def close(self) -> None:
         """Close the file."""

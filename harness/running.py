@@ -156,5 +156,11 @@ _OPTIONS = {
     "--every": "every_s",
     "--for": "for_s",
     "--keys": "keys",
+    "--engine": "engine",
+    "--message-seed": "message_seed",
+    "--latency-us": "latency_us",
+    "--latency-sigma": "latency_sigma",
+    "--on-cut": "on_cut",
+    "--beyond": "beyond",
     "--node-module": "variant",
 }

@@ -7,34 +7,50 @@ run is told in `harness.story`, and what it proves is for the checkers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checkers.history import NodeChanged, PhaseBegan, Record, RunEnded, RunStarted, encode
+from checkers.history import History, NodeChanged, PhaseBegan, Record, RunEnded, RunStarted, encode
 from checkers.history import read as read_history
-from checkers.judge import Judgement, judge
+from checkers.judge import Judgement, is_safety, judge
 from harness import plugins
-from harness.directory import HISTORY, SPEC, VerdictFile, save_schedule, save_verdict
+from harness.directory import HISTORY, SCRIPT, SPEC, VerdictFile, save_schedule, save_verdict
 from harness.interrupts import Interruption, last_resort, uninterruptible
-from harness.recorder import Recorder
+from harness.recorder import Heard, HistoryFile, Recorder
+from harness.script import Drawn, Script
+from harness.script import save as save_script
 from harness.sim.loop import virtual
 from harness.sim.trace import Trace
 from harness.spec import RunSpec, UsageError, save
-from harness.story import tell
+from harness.story import Plot, tell
+from nemesis.budget import exceeded
 from nemesis.catalog import NoSuchFaultError
 from nemesis.powers import PlanError, PowerError
 from nemesis.schedule import Schedule, draw
-
-Heard = Callable[[Record], None]
 
 KEY_S = 0.05
 """How long loading or repairing one key may take on average."""
 
 GRACE_S = 60.0
 """How much longer than its hard deadline a run may take to heal and to end its nodes."""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What a simulation left: its history, what its clients drew, and the digest of its `events`.
+
+    `trace` is every event, where it was to be kept; `interrupted` says why it did not come to its end.
+    """
+
+    plot: Plot
+    history: History
+    script: Script
+    digest: str
+    events: int
+    trace: list[str] | None
+    interrupted: str | None
 
 
 @dataclass(frozen=True)
@@ -52,13 +68,13 @@ class Finished:
 
 @dataclass
 class _Run:
-    """A run under way."""
+    """A run under way: what is to happen, where its files go, and who is told each record."""
 
-    spec: RunSpec
-    schedule: Schedule
+    plot: Plot
     directory: Path
-    heard: Heard | None
+    heard: Heard
     interruption: Interruption = field(default_factory=Interruption)
+    drawn: Drawn = field(default_factory=Drawn)
 
 
 def schedule_of(spec: RunSpec) -> Schedule:
@@ -92,58 +108,92 @@ def carry_out(
     heard: Heard | None = None,
     *,
     schedule: Schedule | None = None,
+    script: Script | None = None,
     keep: bool = False,
 ) -> Finished:
     """Run a spec in its world, then judge the history that it left.
 
-    The faults are drawn, unless a `schedule` is given; `keep` keeps a simulated run's trace. A run that is
-    interrupted heals, stops, and is judged by what was recorded.
+    Faults and operations are drawn, unless a `schedule` and a `script` are given; `keep` keeps a simulated run's
+    trace. A run that is interrupted heals, stops, and is judged by what was recorded.
     """
-    run = _Run(spec, schedule_of(spec) if schedule is None else schedule, directory, heard)
+    plot = Plot(spec, schedule_of(spec) if schedule is None else schedule, script)
     save(spec, directory / SPEC)
-    save_schedule(run.schedule, directory)
-    trace: Trace | None = None
-    if spec.world == "sim":
-        trace = _simulate(run, keep=keep)
-    else:
-        _carry_out_really(run)
+    save_schedule(plot.schedule, directory)
+    file = HistoryFile(directory / HISTORY)
+
+    def write(record: Record) -> None:
+        file.write(record)
+        if heard is not None:
+            heard(record)
+
+    simulated: Simulated | None = None
+    try:
+        if spec.world == "sim":
+            simulated = simulate(plot, write, keep=keep)
+            drawn, interrupted = simulated.script, simulated.interrupted
+        else:
+            drawn, interrupted = _carry_out_really(_Run(plot, directory, write))
+    finally:
+        file.close()
     with uninterruptible():
-        judgement = judge(read_history(directory / HISTORY), plugins.workload(spec.workload).CHECKERS)
+        save_script(drawn, directory / SCRIPT)
         finished = Finished(
             spec=spec,
             directory=directory,
-            judgement=judgement,
-            digest=trace.digest if trace else None,
-            events=trace.count if trace else None,
-            interrupted=run.interruption.reason,
-            trace=trace.kept if trace else None,
+            judgement=judged(plot, read_history(directory / HISTORY)),
+            digest=simulated.digest if simulated else None,
+            events=simulated.events if simulated else None,
+            interrupted=interrupted,
+            trace=simulated.trace if simulated else None,
         )
         save_verdict(_verdict(finished, replay), directory)
     return finished
 
 
-def _simulate(run: _Run, *, keep: bool) -> Trace:
-    """Run on virtual time; the history is part of the trace."""
-    trace, heard = Trace(keep=keep), run.heard
+def simulate(plot: Plot, heard: Heard | None = None, *, keep: bool = False) -> Simulated:
+    """Run a plot on virtual time, in memory; the history is part of the trace."""
+    trace, records = Trace(keep=keep), list[Record]()
     loop = virtual(trace)
 
     def listen(record: Record) -> None:
+        records.append(record)
         trace.event(loop.now_ns, encode(record).decode())
         if heard is not None:
             heard(record)
 
-    run.heard = listen
+    run = _Run(plot, Path(), listen)
     with suppress(KeyboardInterrupt, asyncio.CancelledError), run.interruption.of_simulation():
-        plugins.world(run.spec.world).run(_main(run), loop)
-    return trace
+        plugins.world("sim").run(_main(run), loop)
+    return Simulated(
+        plot=plot,
+        history=History(records),
+        script=run.drawn.script(),
+        digest=trace.digest,
+        events=trace.count,
+        trace=trace.kept,
+        interrupted=run.interruption.reason,
+    )
 
 
-def _carry_out_really(run: _Run) -> None:
+def judged(plot: Plot, history: History) -> Judgement:
+    """Judge a history by what its workload is checked for and its system promises; only its safety when the faults
+    were more than the configuration claims to survive.
+    """
+    wanted: tuple[str, ...] = plugins.workload(plot.spec.workload).CHECKERS
+    promised = getattr(plugins.system(plot.spec.system), "PROMISES", wanted)
+    chosen = [name for name in wanted if name in promised]
+    if exceeded(plot.schedule, durable=plot.spec.engine != "memory"):
+        chosen = [name for name in chosen if is_safety(name)]
+    return judge(history, chosen)
+
+
+def _carry_out_really(run: _Run) -> tuple[Script, str | None]:
     """Run in real time, on processes or containers; a run that hangs beyond all bounds ends the harness."""
-    limit_s = hard_deadline_s(run.spec) + GRACE_S
+    limit_s = hard_deadline_s(run.plot.spec) + GRACE_S
     hung = f"the run did not end within {limit_s:g} s; see {run.directory}/"
     with suppress(asyncio.CancelledError), last_resort(limit_s, hung):
-        plugins.world(run.spec.world).run(_interruptible(run))
+        plugins.world(run.plot.spec.world).run(_interruptible(run))
+    return run.drawn.script(), run.interruption.reason
 
 
 async def _interruptible(run: _Run) -> None:
@@ -153,10 +203,10 @@ async def _interruptible(run: _Run) -> None:
 
 
 async def _main(run: _Run) -> None:
-    """Open the history, start the cluster, tell the story; whatever happens, write down how it ended."""
-    spec, loop = run.spec, asyncio.get_running_loop()
+    """Start the cluster, tell the story; whatever happens, write down how it ended."""
+    spec, loop = run.plot.spec, asyncio.get_running_loop()
     began = loop.time()
-    recorder = Recorder(run.directory / HISTORY, lambda: round((loop.time() - began) * 1e9), run.heard)
+    recorder = Recorder(lambda: round((loop.time() - began) * 1e9), run.heard, run.drawn)
 
     def changed(node: str, event: str, detail: dict[str, Any]) -> None:
         recorder.write(NodeChanged(at=recorder.now_ns(), node=node, event=event, detail=detail))
@@ -171,7 +221,7 @@ async def _main(run: _Run) -> None:
             plugins.world(spec.world).open(spec, run.directory, changed) as cluster,
         ):
             opened = True
-            await tell(spec, cluster, run.schedule, recorder)
+            await tell(run.plot, cluster, recorder)
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -185,7 +235,6 @@ async def _main(run: _Run) -> None:
         raise
     finally:
         recorder.write(RunEnded(at=recorder.now_ns(), interrupted=run.interruption.reason))
-        recorder.close()
 
 
 def _run_record(spec: RunSpec) -> RunStarted:

@@ -11,6 +11,9 @@ import msgspec
 
 FORMAT = 1
 
+ENGINES = ("log", "sqlite", "memory")
+ON_CUT = ("drop", "hold", "reset")
+
 
 class UsageError(Exception):
     """Something that was asked for cannot be; the message names it, its value, and what would have been right."""
@@ -21,7 +24,12 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     With `open_loop` operations begin when they are due, `rate` a second, whether or not earlier ones have ended.
     `variant` names a module whose `NODE` replaces the shipped one, to try the harness on a node with a known bug.
-    `settings` are the system's own constants by name, such as `hint_retry_ms`.
+    `settings` are the system's own constants by name, such as `hint_retry_ms`. `engine` is what nodes keep data in.
+
+    The rest is for simulation. `message_seed` draws what the world draws (delays, lengths of syncs, starts) in place of
+    `seed`, so that one workload under one fault schedule can be tried in many orders of its messages. Delays on links
+    are log-normal, and `on_cut` says what becomes of messages on a cut link (`harness.sim.network`). With `beyond` the
+    faults may be more than the configuration claims to survive, and then only safety is judged.
     """
 
     format: int = FORMAT
@@ -43,13 +51,24 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rate: float = 100.0
     open_loop: bool = False
     keys: int = 40
+    engine: str = "sqlite"
     variant: str | None = None
     settings: dict[str, int] = msgspec.field(default_factory=dict)
+    message_seed: int | None = None
+    latency_us: float = 350.0
+    latency_sigma: float = 0.6
+    on_cut: str = "drop"
+    beyond: bool = False
 
     @property
     def node_ids(self) -> tuple[str, ...]:
         """The nodes' names: n1, n2, …"""
         return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+
+    @property
+    def world_seed(self) -> int:
+        """What the simulated world draws from."""
+        return self.seed if self.message_seed is None else self.message_seed
 
     def checked(self) -> RunSpec:
         """Return the spec itself, or raise `UsageError` in one line."""
@@ -64,6 +83,10 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise UsageError("--rate is 0; with --open-loop operations come due at a rate, so give one above 0")
         _within("--time-limit", self.time_limit_s, 1, 86_400)
         _within("--every", self.every_s, 0.5, 86_400)
+        _one_of("--engine", self.engine, ENGINES)
+        _one_of("--on-cut", self.on_cut, ON_CUT)
+        _within("--latency-us", self.latency_us, 1, 10_000_000)
+        _within("--latency-sigma", self.latency_sigma, 0, 3)
         _within("--for", self.for_s, 0.1, self.every_s * 0.9, f"--every {self.every_s:g}")
         return self
 
@@ -72,6 +95,11 @@ def _within(option: str, value: float, least: float, most: float, because: str |
     if not least <= value <= most:
         reason = f"with {because} " if because else ""
         raise UsageError(f"{option} is {value:g}; {reason}it can be {least:g} to {most:g}")
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{option} {value}: it can be {', '.join(known)}")
 
 
 def save(spec: RunSpec, path: Path) -> None:

@@ -7,17 +7,19 @@ judging comes afterwards, from the file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from checkers.history import FaultChanged, PhaseBegan
 from harness import plugins
 from harness.clients import Client, as_drawn
-from harness.contracts import Cluster, Step
-from harness.open_loop import InFlight, OpenLoop
+from harness.contracts import Cluster, Session, Step
+from harness.open_loop import InFlight, OpenLoop, due_times
 from harness.recorder import Recorder
+from harness.script import LOAD, Script
 from harness.settling import Settling
 from harness.spec import RunSpec
 from nemesis.powers import CureError, PowerError
@@ -28,8 +30,28 @@ from nemesis.schedule import Injection, Schedule
 REPAIR_ATTEMPTS = 5
 
 
-async def tell(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder: Recorder) -> None:
-    """Run the spec on a cluster that has just been started, and leave it healed, quiet and dumped."""
+@dataclass(frozen=True)
+class Plot:
+    """What is to happen: the spec, the faults, and the operations where they are given and not drawn."""
+
+    spec: RunSpec
+    schedule: Schedule
+    script: Script | None = None
+
+    @property
+    def load(self) -> tuple[Step, ...]:
+        """The writes that make sure that there is something to lose: one for each key."""
+        return _loading(self.spec) if self.script is None else self.script.load
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that is touched."""
+        return tuple(f"k{number}" for number in range(self.spec.keys)) if self.script is None else self.script.keys
+
+
+async def tell(plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
+    """Run a plot on a cluster that has just been started, and leave it healed, quiet and dumped."""
+    spec = plot.spec
     system = plugins.system(spec.system)
     inspector = await cluster.inspector()
     settling = Settling(
@@ -37,11 +59,11 @@ async def tell(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder: Re
     )
     try:
         _phase(recorder, "load")
-        await _load(spec, cluster, recorder)
+        await _load(plot, cluster, recorder)
 
         _phase(recorder, "stress")
         with suppress(CureError):  # the history has it: a fault that failed to heal
-            await _stress(spec, cluster, schedule, recorder, settling)
+            await _stress(plot, cluster, recorder, settling)
 
         _phase(recorder, "heal")
         await _heal(cluster)
@@ -50,52 +72,46 @@ async def tell(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder: Re
         await settling.quiet("handoff")
 
         _phase(recorder, "repair")
-        await _repair(spec, cluster)
+        await _repair(plot.keys, cluster)
         await settling.quiet("final")
     finally:
         await inspector.close()
 
 
-async def _load(spec: RunSpec, cluster: Cluster, recorder: Recorder) -> None:
-    """Write every key once, so that there is something to lose."""
-    session = await cluster.session("load")
-    load_value = getattr(plugins.workload(spec.workload), "load_value", str)
-    steps = (
+def _loading(spec: RunSpec) -> tuple[Step, ...]:
+    load_value, nodes = getattr(plugins.workload(spec.workload), "load_value", str), spec.node_ids
+    return tuple(
         Step(
             op=f"load.{number}",
-            client="load",
-            node=cluster.nodes[number % len(cluster.nodes)],
+            client=LOAD,
+            node=nodes[number % len(nodes)],
             f="put",
             key=f"k{number}",
             value=load_value(f"load.{number}"),
         )
         for number in range(spec.keys)
     )
-    client = Client(session, steps, recorder)
+
+
+async def _load(plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
+    """Write every key once."""
+    session = await cluster.session(LOAD)
+    client = Client(session, iter(plot.load), recorder)
     try:
-        for _ in range(spec.keys):
+        for _ in plot.load:
             await client.take()
     finally:
         await session.close()
 
 
-async def _stress(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder: Recorder, settling: Settling) -> None:
+async def _stress(plot: Plot, cluster: Cluster, recorder: Recorder, settling: Settling) -> None:
     """Let clients work while the nemesis does."""
-    until_ns = recorder.now_ns() + int(spec.time_limit_s * 1e9)
-    think_s = spec.concurrency / spec.rate if spec.rate else 0.0
-    workload, in_flight = plugins.workload(spec.workload), InFlight()
-    patience_s = plugins.system(spec.system).quiet_apart_s(spec)  # longer than any request takes
+    cast = _Cast(plot, cluster, recorder)
 
     async def client(name: str) -> None:
         session = await cluster.session(name)
-        steps = workload.operations(Random(f"{spec.seed}:operations:{name}"), name, cluster.nodes, spec.keys)
-        one = Client(session, steps, recorder, getattr(workload, "value_of", as_drawn))
         try:
-            if spec.open_loop:
-                dues = Random(f"{spec.seed}:arrivals:{name}")
-                await OpenLoop(one, recorder, in_flight).run(until_ns, dues, 1 / think_s, patience_s)
-            else:
-                await one.run(until_ns, Random(f"{spec.seed}:pace:{name}"), think_s)
+            await cast.act(name, session)
         finally:
             await session.close()
 
@@ -106,8 +122,53 @@ async def _stress(spec: RunSpec, cluster: Cluster, schedule: Schedule, recorder:
     def record(event: FaultEvent) -> None:
         recorder.write(_fault_record(recorder.now_ns(), event))
 
-    nemesis = run_nemesis(schedule, cluster.powers, record, look)
-    await together([nemesis, *(client(f"c{number}") for number in range(1, spec.concurrency + 1))])
+    nemesis = run_nemesis(plot.schedule, cluster.powers, record, look)
+    await together([nemesis, *(client(name) for name in cast.names)])
+
+
+class _Cast:
+    """The clients of the stress phase, in a closed or an open loop, with operations that are drawn or given."""
+
+    def __init__(self, plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
+        self._spec = spec = plot.spec
+        self._script = plot.script
+        self._nodes = cluster.nodes
+        self._recorder = recorder
+        self._workload = plugins.workload(spec.workload)
+        self._in_flight = InFlight()
+        self._began_ns = recorder.begin()
+        self._until_ns = self._began_ns + int(spec.time_limit_s * 1e9)
+        self.names = (
+            tuple(f"c{number}" for number in range(1, spec.concurrency + 1))
+            if plot.script is None
+            else plot.script.clients
+        )
+
+    async def act(self, name: str, session: Session) -> None:
+        """One client's part, to its end."""
+        spec = self._spec
+        client = Client(session, self._steps(name), self._recorder, getattr(self._workload, "value_of", as_drawn))
+        think_s = spec.concurrency / spec.rate if spec.rate else 0.0
+        if spec.open_loop:
+            patience_s = plugins.system(spec.system).quiet_apart_s(spec)  # longer than any request takes
+            open_loop = OpenLoop(client, self._recorder, self._in_flight)
+            await open_loop.run(self._dues(name, think_s), self._until_ns, patience_s)
+        elif self._script is not None:
+            await client.play(self._script.of(name), self._began_ns)
+        else:
+            await client.run(self._until_ns, Random(f"{spec.seed}:pace:{name}"), think_s)
+
+    def _steps(self, name: str) -> Iterator[Step]:
+        if self._script is not None:
+            return (timed.step for timed in self._script.of(name))
+        rng = Random(f"{self._spec.seed}:operations:{name}")
+        steps: Iterator[Step] = self._workload.operations(rng, name, self._nodes, self._spec.keys)
+        return steps
+
+    def _dues(self, name: str, think_s: float) -> Iterator[int]:
+        if self._script is not None:
+            return (self._began_ns + timed.at_ns for timed in self._script.of(name))
+        return due_times(Random(f"{self._spec.seed}:arrivals:{name}"), self._began_ns, 1 / think_s)
 
 
 async def _heal(cluster: Cluster) -> None:
@@ -118,14 +179,14 @@ async def _heal(cluster: Cluster) -> None:
             raise answer
 
 
-async def _repair(spec: RunSpec, cluster: Cluster) -> None:
+async def _repair(keys: Sequence[str], cluster: Cluster) -> None:
     """Read every key once with repair: until there is anti-entropy, nothing else mends a key that handoff did not."""
     session = await cluster.session("repair")
     try:
-        for number in range(spec.keys):
+        for number, key in enumerate(keys):
             for attempt in range(REPAIR_ATTEMPTS):
                 node = cluster.nodes[(number + attempt) % len(cluster.nodes)]
-                if await session.read_repairing(f"k{number}", node):
+                if await session.read_repairing(key, node):
                     break
     finally:
         await session.close()

@@ -9,7 +9,7 @@ from functools import cache
 from typing import cast
 
 from nemesis import faults
-from nemesis.powers import Fault
+from nemesis.powers import Disks, Fault, Processes
 
 
 class NoSuchFaultError(LookupError):
@@ -33,6 +33,16 @@ def load(name: str) -> Fault:
 def loses_disk(name: str) -> bool:
     """Whether the fault says of itself that a victim's data are gone."""
     return bool(getattr(load(name), "LOSES_DISK", False))
+
+
+def is_beyond(name: str) -> bool:
+    """Whether the fault says of itself that no configuration claims to survive it."""
+    return bool(getattr(load(name), "BEYOND", False))
+
+
+def ends_process(name: str) -> bool:
+    """Whether the fault takes its victims' processes down."""
+    return load(name).NEEDS in (Processes, Disks)
 
 
 def missing_powers(wanted: Iterable[str], granted: Collection[type]) -> list[str]:

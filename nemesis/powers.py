@@ -66,6 +66,110 @@ class Processes(Protocol):
         """Whether the node's process is there."""
 
 
+@dataclass(frozen=True)
+class Disturbance:
+    """What a bad link does to what it carries; every part is off at its default.
+
+    `delay_ms` is added to each message and `jitter_ms` at most on top of it. `loss`, `duplicate` and `reorder` are
+    shares from 0 to 1; a lost message is gone for good, a reordered one overtakes or is overtaken, as on another
+    connection. `clogged` holds everything back until the end and then lets it go in order.
+    """
+
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    clogged: bool = False
+
+
+@dataclass
+class Disturbed:
+    """What a bad link did: how many messages came by, and to how many of them which thing happened."""
+
+    seen: int = 0
+    delayed: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    held: int = 0
+
+
+class Links(Protocol):
+    """The power to make links between nodes bad without cutting them."""
+
+    @property
+    def nodes(self) -> Sequence[str]:
+        """Every node of the cluster, in order."""
+
+    def disturb(self, links: Sequence[Link], how: Disturbance) -> AbstractAsyncContextManager[Mapping[Link, Disturbed]]:
+        """Disturb these links for as long as the context is open, on top of whatever else disturbs them."""
+
+
+class Connections(Protocol):
+    """The power to reset connections between nodes: what is under way on them is lost, and both ends know."""
+
+    async def reset(self, links: Sequence[Link]) -> Mapping[Link, int]:
+        """Reset the connection of each link, and say how many messages were lost with it."""
+
+
+class Pauses(Protocol):
+    """The power to freeze nodes (`SIGSTOP`): a frozen node hears nothing, says nothing, and does not know it."""
+
+    async def pause(self, node: str) -> None:
+        """Freeze the node; raises `PowerError` when it is not running."""
+
+    async def resume(self, node: str) -> None:
+        """Let the node go on; one that died meanwhile is no error."""
+
+    def paused(self, node: str) -> bool:
+        """Whether the node is frozen."""
+
+
+class Speed(Protocol):
+    """The power to take a node's processor time away."""
+
+    def slow(self, node: str, step_ms: float) -> AbstractAsyncContextManager[Traffic]:
+        """Let every step of the node take that long; `seen` counts the steps, `dropped` those that had to wait."""
+
+
+@dataclass(frozen=True)
+class Skew:
+    """How far a node's clock is off, and by how many parts in a million it runs too fast."""
+
+    offset_ms: float = 0.0
+    drift_ppm: float = 0.0
+
+
+class Clocks(Protocol):
+    """The power over each node's own clock; never the host's."""
+
+    async def skew(self, node: str, skew: Skew) -> None:
+        """Set the node's clock off; `Skew()` sets it right. A restarted node keeps its skew."""
+
+    async def seen(self, node: str) -> Skew | None:
+        """How far off the node itself reads its clock to be; None when it does not answer."""
+
+    def reads(self, node: str) -> int:
+        """How many times the node has read its clock while it was off."""
+
+
+class Disks(Protocol):
+    """The power over the nodes' disks. What is asked for a running node takes effect at once."""
+
+    def trouble(self, node: str, kind: str, amount: float) -> AbstractAsyncContextManager[Traffic]:
+        """Make the node's disk `slow` (`amount` times), `full` (after `amount` more bytes), `failing` (the next sync
+        fails) or `lying` (syncs are not done), while the context is open; `seen` counts the syncs, `dropped` those
+        that were hit.
+        """
+
+    async def damage(self, node: str, kind: str) -> int:
+        """Damage what is on the disk of a node that is down: `rot` flips a bit, `truncate` cuts a file short.
+
+        Returns how many bytes were changed or cut; 0 when there is nothing to damage.
+        """
+
+
 Powers = Mapping[type, Any]
 """What a world grants: each power by its protocol, `{Network: …, Processes: …}`, as a fault names it in `NEEDS`."""
 
@@ -86,12 +190,15 @@ class PlanError(ValueError):
 class Plan:
     """What a fault will do, drawn before it does it: plain data, so that a run can be repeated and shrunk.
 
-    `links` are cut links, `nodes` are victims, and `sides` the groups that a cut leaves, where it leaves groups.
+    `links` are cut links, `paths` are links that carry on badly, `nodes` are victims, `sides` the groups that a cut
+    leaves, where it leaves groups, and `how` are the fault's own numbers by name, such as `delay_ms`.
     """
 
     links: tuple[Link, ...] = ()
     nodes: tuple[str, ...] = ()
     sides: tuple[tuple[str, ...], ...] = ()
+    paths: tuple[Link, ...] = ()
+    how: dict[str, float] = field(default_factory=dict)
 
     def described(self) -> dict[str, Any]:
         """The plan as a record of the history: empty parts left out, links as `a>b`."""
@@ -99,6 +206,8 @@ class Plan:
             "links": [f"{source}>{target}" for source, target in self.links],
             "nodes": list(self.nodes),
             "sides": [list(side) for side in self.sides],
+            "paths": [f"{source}>{target}" for source, target in self.paths],
+            "how": dict(self.how),
         }
         return {name: part for name, part in parts.items() if part}
 
@@ -118,13 +227,15 @@ class Fault(Protocol):
     `inject` does what the plan says; leaving its context is the cure, which also runs when the task is cancelled, and
     runs to its end when it is cancelled itself. A cure that fails raises `CureError`.
 
-    A file may also say `LOSES_DISK = True`: its plan takes one victim out of the nodes it is given, and that node's
-    data are gone. The schedule then gives it the same single node every time (see `nemesis.schedule`).
+    A file may also say `BEYOND = True`: no configuration claims to survive it, so it is drawn only when asked for, and
+    after it only safety is judged. And it may say `LOSES_DISK = True`: its plan takes one victim out of the nodes it is
+    given, and that node's data are gone. The schedule then gives it the same single node every time (see
+    `nemesis.schedule`).
     """
 
     @property
-    def NEEDS(self) -> type[Network] | type[Processes]:  # noqa: N802 - a module constant, named like one
-        """The power that `inject` is given."""
+    def NEEDS(self) -> type[Any]:  # noqa: N802 - a module constant, named like one
+        """The power that `inject` is given; of a fault that needs several, the one that it holds victims with."""
 
     def plan(self, nodes: Sequence[str], rng: Random) -> Plan:
         """Draw what to do; raises `PlanError` when these nodes are too few for it."""

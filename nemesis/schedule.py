@@ -15,7 +15,7 @@ from random import Random
 import msgspec
 
 from nemesis.catalog import load, loses_disk
-from nemesis.powers import Fault, Plan, PlanError
+from nemesis.powers import Disks, Fault, Pauses, Plan, PlanError, Processes
 
 EVERY_NS = 8_000_000_000
 FOR_NS = 4_000_000_000
@@ -132,8 +132,14 @@ def collide(one: Injection, other: Injection, rest_ns: int = 0) -> bool:
 def held(injection: Injection) -> tuple[str, ...]:
     """What the injection holds alone, named so that it sorts: its power with each link, or else each node."""
     fault: Fault = load(injection.name)
-    power, described = fault.NEEDS.__name__, injection.plan.described()
-    return tuple(f"{power}:{thing}" for thing in described.get("links") or described.get("nodes", ()))
+    power, described = _SHARED.get(fault.NEEDS, fault.NEEDS).__name__, injection.plan.described()
+    return tuple(
+        f"{power}:{thing}" for thing in described.get("links") or described.get("paths") or described.get("nodes", ())
+    )
+
+
+_SHARED: dict[type, type] = {Pauses: Processes, Disks: Processes}
+"""Powers that hold a node together with another: nobody freezes a node that is being restarted."""
 
 
 def encode(schedule: Schedule) -> bytes:

@@ -1,8 +1,7 @@
 """The simulated world: every node a host in this process, on virtual time.
 
-A crash fences a node's ports first: its callbacks that are still in the heap find nothing to do, and nothing of it
-reaches the world after its death. The corpse is kept until the run ends, because dropping a conversation would run
-its `finally` blocks. This file knows lives and deaths; it does not know what the nodes say to each other.
+This file knows the cluster: who lives, on which disk and by which clock, and what can be done to whom. What a process,
+a link, a clock and a disk are is told in `harness.sim`; what the nodes say to each other is none of its business.
 """
 
 from __future__ import annotations
@@ -16,102 +15,35 @@ from typing import Any, TypeVar
 
 from harness import plugins
 from harness.contracts import Changed, Inspector, Session
-from harness.sim.disk import SimDisk
-from harness.sim.loop import Event, SimLoop
+from harness.sim.clock import SimClock
+from harness.sim.latency import Latency
+from harness.sim.life import Life
+from harness.sim.loop import SimLoop
 from harness.sim.loop import run as run_virtual
-from harness.sim.network import SimNetwork, latency_ns
+from harness.sim.network import SimNetwork
+from harness.sim.storage import Storage, storage
 from harness.spec import RunSpec
-from nemesis.powers import Network, PowerError, Powers, Processes
+from nemesis.powers import (
+    Clocks,
+    Connections,
+    Disks,
+    Links,
+    Network,
+    Pauses,
+    PowerError,
+    Powers,
+    Processes,
+    Skew,
+    Speed,
+    Traffic,
+)
 from node.client.client import ChannelError
-from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
-from node.runtime.host import Host
-from node.runtime.memory import Image
+from node.core.messages import DebugRequest, Request
 
 T = TypeVar("T")
 
 START_NS_MIN, START_NS_MAX = 30_000_000, 150_000_000
 """How long a node takes to start."""
-
-
-class _Life:
-    """One life of a node, from start to death: its ports, and the fence around them."""
-
-    def __init__(self, cluster: SimCluster, node: str, rng: Random, image: Image | None) -> None:
-        self.node = node
-        self.alive = True
-        self.left = False
-        self.gone = asyncio.Event()
-        self.asked: dict[int, Callable[[Response | DebugResponse | None], None]] = {}
-        self._cluster = cluster
-        self._loop = cluster.loop
-        self._next_asker = 1
-        self.disk = SimDisk(cluster.loop, node, Random(rng.getrandbits(64)), image, self.guard)
-        self.host: Host = cluster.build(node, self.disk, self, self, Random(rng.getrandbits(64)), self._leave)
-
-    def ask(self, request: Request | DebugRequest, answer: Callable[[Any], None]) -> None:
-        """A client's request has arrived; the answer is None when the node dies before it answers."""
-        asker, self._next_asker = self._next_asker, self._next_asker + 1
-        self.asked[asker] = answer
-        self.guard(lambda: self.host.asked(asker, request))
-
-    def guard(self, act: Callable[[], None]) -> None:
-        """Let the node act; an exception is the end of it, as it is of a process."""
-        if not self.alive:
-            return
-        try:
-            act()
-        except Exception as error:
-            self._cluster.crashed(self, f"{type(error).__name__}: {error}")
-
-    def fence(self) -> None:
-        """From now on nothing comes in and nothing goes out; whoever waits for an answer learns that there is
-        none.
-        """
-        self.alive = False
-        self.gone.set()
-        waiting, self.asked = self.asked, {}
-        for answer in waiting.values():
-            answer(None)
-
-    def _leave(self) -> None:
-        self.left = True
-        self.gone.set()
-
-    # --- the clock port ---
-
-    def now_ns(self) -> int:
-        """Virtual time."""
-        return self._loop.now_ns
-
-    def offset_ns(self) -> int:
-        """Nobody sets clocks off yet."""
-        return 0
-
-    def after(self, delay_ns: int, callback: Callable[[], None]) -> Event:
-        """Call back on virtual time, unless the node has died."""
-        return self._loop.after(delay_ns, lambda: self.guard(callback), f"{self.node} timer {delay_ns}")
-
-    # --- the transport port ---
-
-    @property
-    def sending(self) -> int:
-        """What this node has sent and nobody has received."""
-        return self._cluster.links.in_flight[self.node]
-
-    def send(self, peer: str, message: PeerMessage) -> None:
-        """Send to another node."""
-        self._cluster.links.send(
-            self.node, peer, message, lambda: self.guard(lambda: self.host.peer_unreached(peer, message))
-        )
-
-    def reply(self, asker: int, response: Response | DebugResponse) -> None:
-        """Answer a client."""
-        answer = self.asked.pop(asker, None)
-        if answer is not None:
-            answer(response)
-
-    def redial(self, peer: str) -> None:
-        """Links here never need it: what is dropped is not retransmitted."""
 
 
 class SimChannel:
@@ -135,7 +67,7 @@ class SimChannel:
         def answer(response: Any) -> None:
             lost = ChannelError(f"{self._node} went away before it answered", sent=True)
             outcome = lost if response is None else response
-            loop.after(latency_ns(self._rng), lambda: resolve(outcome), f"{label} answered")
+            loop.after(self._cluster.latency.draw_ns(self._rng), lambda: resolve(outcome), f"{label} answered")
 
         def arrive() -> None:
             life = self._cluster.lives.get(self._node)
@@ -144,7 +76,7 @@ class SimChannel:
             else:
                 life.ask(message, answer)
 
-        loop.after(latency_ns(self._rng), arrive, label)
+        loop.after(self._cluster.latency.draw_ns(self._rng), arrive, label)
         return await future
 
     async def close(self) -> None:
@@ -152,21 +84,29 @@ class SimChannel:
 
 
 class SimCluster:
-    """The nodes of one simulated run, and the powers over them."""
+    """The nodes of one simulated run, and the powers over them, all of which it grants itself but for the links'."""
 
     def __init__(self, spec: RunSpec, loop: SimLoop, changed: Changed) -> None:
         self.nodes = spec.node_ids
         self.loop = loop
-        self.links = SimNetwork(loop, self.nodes, spec.seed)
-        self.lives: dict[str, _Life] = {}
-        self.powers: Powers = {Network: self.links, Processes: self}
+        self.latency = Latency(spec.latency_us, spec.latency_sigma)
+        self.links = SimNetwork(loop, self.nodes, spec.world_seed, latency=self.latency, on_cut=spec.on_cut)
+        self.lives: dict[str, Life] = {}
+        self.clocks = {node: SimClock(loop) for node in self.nodes}
+        self.powers: Powers = {
+            **dict.fromkeys((Network, Links, Connections), self.links),
+            **dict.fromkeys((Processes, Pauses, Speed, Clocks, Disks), self),
+        }
         self._system = plugins.system(spec.system)
-        self.build = self._system.builder(spec)
+        self._build = self._system.builder(spec)
         self._spec = spec
         self._changed = changed
-        self._images: dict[str, Image] = {}
-        self._corpses: list[_Life] = []
-        self._rng = {node: Random(f"{spec.seed}:node:{node}") for node in self.nodes}
+        self._corpses: list[Life] = []
+        self._busy: dict[str, tuple[int, Traffic]] = {}
+        self._rng = {node: Random(f"{spec.world_seed}:node:{node}") for node in self.nodes}
+        self._storages: dict[str, Storage] = {
+            node: storage(spec.engine, loop, node, Random(f"{spec.world_seed}:disk:{node}")) for node in self.nodes
+        }
 
     def now_ns(self) -> int:
         """Virtual time."""
@@ -176,30 +116,36 @@ class SimCluster:
         """Whether the node lives."""
         return node in self.lives
 
+    # --- Processes ---
+
     async def start(self, node: str) -> None:
         """Begin a new life of a node, on what its last one left on the disk."""
         if node in self.lives:
             raise PowerError(f"{node} is running")
         rng = self._rng[node]
         await asyncio.sleep(rng.randint(START_NS_MIN, START_NS_MAX) / 1e9)
-        life = self.lives[node] = _Life(self, node, rng, self._images.get(node))
-        self.links.attach(node, lambda source, message: life.guard(lambda: life.host.peer_said(source, message)))
-        life.guard(life.host.start)
+        life = self.lives[node] = Life(node, self.loop, self.links, self.clocks[node], self._died)
+        life.act(lambda: self._put_together(life, Random(rng.getrandbits(64))))
         if not life.alive:
             raise PowerError(f"{node} ended while it was starting")
+        life.busy = self._busy.get(node)
+        self.links.attach(node, life.hear)
         self._changed(node, "started", {})
+
+    def _put_together(self, life: Life, rng: Random) -> None:
+        life.engine = self._storages[life.node].open(life.act)
+        life.host = self._build(life.node, life.engine, life, life, rng, life.leave)
+        life.host.start()
 
     async def kill(self, node: str) -> None:
         """End a node at once."""
-        life = self._living(node)
-        self._bury(life)
-        life.disk.crash()
+        self._bury(self._living(node))
         self._changed(node, "killed", {})
 
     async def stop(self, node: str) -> None:
         """Ask a node to drain, and wait until it has left."""
         life = self._living(node)
-        life.guard(life.host.drain)
+        life.act(life.host.drain)
         await life.gone.wait()
         if not life.alive:
             raise PowerError(f"{node} was asked to leave and ended before it had left")
@@ -208,16 +154,69 @@ class SimCluster:
 
     async def wipe(self, node: str) -> None:
         """Empty the disk of a node that is down."""
-        if node in self.lives:
-            raise PowerError(f"{node} is running; only the disk of a node that is down can be emptied")
-        self._images.pop(node, None)
+        self._down(node).wipe()
         self._changed(node, "wiped", {})
 
-    def crashed(self, life: _Life, error: str) -> None:
-        """A node ended by its own fault."""
-        self._bury(life)
-        life.disk.crash()
-        self._changed(life.node, "exited", {"error": error})
+    # --- Pauses and Speed ---
+
+    async def pause(self, node: str) -> None:
+        """Freeze a node."""
+        self._living(node).freeze()
+        self._changed(node, "paused", {})
+
+    async def resume(self, node: str) -> None:
+        """Let a node go on."""
+        if self.paused(node):
+            stalled = self.lives[node].thaw(self._rng[node])
+            self._changed(node, "resumed", {"stalled": stalled})
+
+    def paused(self, node: str) -> bool:
+        """Whether the node is frozen."""
+        return node in self.lives and self.lives[node].frozen
+
+    @asynccontextmanager
+    async def slow(self, node: str, step_ms: float) -> AsyncIterator[Traffic]:
+        """Let each step of the node, in this life and the next, take so long."""
+        busy = self._busy[node] = round(step_ms * 1e6), Traffic()
+        self._hurry(node)
+        try:
+            yield busy[1]
+        finally:
+            del self._busy[node]
+            self._hurry(node)
+
+    def _hurry(self, node: str) -> None:
+        if node in self.lives:
+            self.lives[node].busy = self._busy.get(node)
+
+    # --- Clocks ---
+
+    async def skew(self, node: str, skew: Skew) -> None:
+        """Set a node's clock off."""
+        self.clocks[node].skew(skew)
+
+    async def seen(self, node: str) -> Skew | None:
+        """How far off the clock is that the node reads."""
+        life = self.lives.get(node)
+        return None if life is None else Skew(life.offset_ns() / 1e6, self.clocks[node].skewed.drift_ppm)
+
+    def reads(self, node: str) -> int:
+        """How many times the node has read its clock while it was off."""
+        return self.clocks[node].reads
+
+    # --- Disks ---
+
+    @asynccontextmanager
+    async def trouble(self, node: str, kind: str, amount: float) -> AsyncIterator[Traffic]:
+        """Give a node trouble with its disk."""
+        with self._storages[node].trouble(kind, amount) as traffic:
+            yield traffic
+
+    async def damage(self, node: str, kind: str) -> int:
+        """Damage what is on the disk of a node that is down."""
+        return self._down(node).damage(kind)
+
+    # --- clients ---
 
     async def session(self, client: str) -> Session:
         """Open a client session."""
@@ -231,21 +230,33 @@ class SimCluster:
 
     def _dialler(self, client: str) -> Callable[[str], Coroutine[Any, Any, SimChannel]]:
         async def dial(node: str) -> SimChannel:
-            return SimChannel(self, node, Random(f"{self._spec.seed}:client:{client}>{node}"))
+            return SimChannel(self, node, Random(f"{self._spec.world_seed}:client:{client}>{node}"))
 
         return dial
 
-    def _living(self, node: str) -> _Life:
+    # --- lives and deaths ---
+
+    def _living(self, node: str) -> Life:
         if node not in self.lives:
             raise PowerError(f"{node} is not running")
         return self.lives[node]
 
-    def _bury(self, life: _Life) -> None:
+    def _down(self, node: str) -> Storage:
+        if node in self.lives:
+            raise PowerError(f"{node} is running; only the disk of a node that is down can be touched")
+        return self._storages[node]
+
+    def _died(self, life: Life, error: str) -> None:
+        """A node ended by its own fault."""
+        self._bury(life)
+        self._changed(life.node, "exited", {"error": error})
+
+    def _bury(self, life: Life) -> None:
         del self.lives[life.node]
         self.links.detach(life.node)
-        self._images[life.node] = life.disk.image
         self._corpses.append(life)
         life.fence()
+        self._storages[life.node].crash()
 
 
 def probe() -> str | None:

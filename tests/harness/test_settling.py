@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -51,15 +50,14 @@ class _Inspector:
         """Nothing is open."""
 
 
-def _settle(directory: Path, work: Work = _idle, holds: Holds = _steady) -> list[Record]:
+def _settle(work: Work = _idle, holds: Holds = _steady) -> list[Record]:
     """The records of one wait."""
     loop = virtual()
     records: list[Record] = []
-    recorder = Recorder(directory / "history.jsonl", lambda: loop.now_ns, records.append)
+    recorder = Recorder(lambda: loop.now_ns, records.append)
     inspector = _Inspector(loop.time, work, holds)
     settling = Settling(inspector, NODES, recorder, apart_s=APART_S, limit_s=LIMIT_S)
     run(settling.quiet("final"), loop)
-    recorder.close()
     return records
 
 
@@ -68,9 +66,9 @@ def _settled(records: list[Record]) -> Settled:
     return settled
 
 
-def test_quiet_takes_two_looks_that_are_apart(tmp_path: Path) -> None:
+def test_quiet_takes_two_looks_that_are_apart() -> None:
     """Nothing under way, twice, further apart than a request and a hint can take; then every node is dumped."""
-    records = _settle(tmp_path)
+    records = _settle()
     settled = _settled(records)
     assert (settled.state, settled.round, settled.work) == ("quiet", "final", {})
     assert settled.waited_ns == int(APART_S * NS)
@@ -79,71 +77,70 @@ def test_quiet_takes_two_looks_that_are_apart(tmp_path: Path) -> None:
     assert [(dump.node, dump.round, dump.held) for dump in dumps] == [(node, "final", _held("v")) for node in NODES]
 
 
-def test_quiet_begins_when_the_work_has_ended(tmp_path: Path) -> None:
+def test_quiet_begins_when_the_work_has_ended() -> None:
     """Polling goes on until then."""
-    settled = _settled(_settle(tmp_path, work=lambda now: {"hints": 3 if now < 5 else 0}))
+    settled = _settled(_settle(work=lambda now: {"hints": 3 if now < 5 else 0}))
     assert settled.state == "quiet"
     assert 5 * NS + APART_S * NS <= settled.waited_ns < 5.5 * NS + APART_S * NS
 
 
-def test_work_at_the_second_look_is_no_quiet(tmp_path: Path) -> None:
+def test_work_at_the_second_look_is_no_quiet() -> None:
     """A hint that was between two tries shows up then, and the wait goes on."""
-    settled = _settled(_settle(tmp_path, work=lambda now: {"hints": int(1.5 < now < 4)}))
+    settled = _settled(_settle(work=lambda now: {"hints": int(1.5 < now < 4)}))
     assert settled.state == "quiet"
     assert settled.waited_ns >= (4 + APART_S) * NS
 
 
-def test_what_changes_between_the_looks_is_no_quiet(tmp_path: Path) -> None:
+def test_what_changes_between_the_looks_is_no_quiet() -> None:
     """Nothing seemed to be under way, and yet a replica holds something else than before."""
-    settled = _settled(_settle(tmp_path, holds=lambda now: _held("old" if now < 1 else "new")))
+    settled = _settled(_settle(holds=lambda now: _held("old" if now < 1 else "new")))
     assert settled.state == "quiet"
     assert settled.waited_ns == int(2 * APART_S * NS)
 
 
-def test_progress_at_the_bound_is_moving(tmp_path: Path) -> None:
+def test_progress_at_the_bound_is_moving() -> None:
     """Less to do at the end than half-way: nobody knows what it would have come to."""
-    settled = _settled(_settle(tmp_path, work=lambda now: {"hints": 100 - int(now)}))
+    settled = _settled(_settle(work=lambda now: {"hints": 100 - int(now)}))
     assert settled.state == "moving"
     assert settled.work == {"n2": {"hints": 90}}
     assert LIMIT_S * NS <= settled.waited_ns < (LIMIT_S + 1) * NS
 
 
-def test_no_progress_at_the_bound_is_stuck(tmp_path: Path) -> None:
+def test_no_progress_at_the_bound_is_stuck() -> None:
     """The same work at the end as half-way; the record says whose and what."""
-    settled = _settled(_settle(tmp_path, work=lambda now: {"hints": 7 if now > 1 else 9, "requests": 0}))
+    settled = _settled(_settle(work=lambda now: {"hints": 7 if now > 1 else 9, "requests": 0}))
     assert settled.state == "stuck"
     assert settled.work == {"n2": {"hints": 7, "requests": 0}}
 
 
-def test_more_work_than_before_is_stuck(tmp_path: Path) -> None:
+def test_more_work_than_before_is_stuck() -> None:
     """It does not become less."""
-    assert _settled(_settle(tmp_path, work=lambda now: {"hints": 1 + int(now)})).state == "stuck"
+    assert _settled(_settle(work=lambda now: {"hints": 1 + int(now)})).state == "stuck"
 
 
-def test_a_silent_node_is_not_quiet_and_has_no_dump(tmp_path: Path) -> None:
+def test_a_silent_node_is_not_quiet_and_has_no_dump() -> None:
     """Who does not answer may be doing anything."""
-    records = _settle(tmp_path, work=lambda _: None, holds=lambda _: None)
+    records = _settle(work=lambda _: None, holds=lambda _: None)
     assert _settled(records).state == "stuck"
     assert _settled(records).work == {"n2": {"silent": 1}}
     assert [record.node for record in records if isinstance(record, Dumped)] == ["n1"]
 
 
-def test_what_never_stops_changing_is_moving(tmp_path: Path) -> None:
+def test_what_never_stops_changing_is_moving() -> None:
     """No work is shown, and no two looks are equal: that is not quiet, and it is not stuck either."""
-    settled = _settled(_settle(tmp_path, holds=lambda now: _held(f"{now:.3f}")))
+    settled = _settled(_settle(holds=lambda now: _held(f"{now:.3f}")))
     assert settled.state == "moving"
     assert settled.work == {}
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_a_dump_alone_looks_once(tmp_path: Path, node: str) -> None:
+def test_a_dump_alone_looks_once(node: str) -> None:
     """Under the name it is given, such as that of a fault that is in force."""
     loop = virtual()
     records: list[Record] = []
-    recorder = Recorder(tmp_path / "history.jsonl", lambda: loop.now_ns, records.append)
+    recorder = Recorder(lambda: loop.now_ns, records.append)
     settling = Settling(_Inspector(loop.time, _idle, _steady), (node,), recorder, apart_s=APART_S, limit_s=LIMIT_S)
     run(settling.dump("fault-1"), loop)
-    recorder.close()
     (dump,) = records
     assert isinstance(dump, Dumped)
     assert (dump.round, dump.node) == ("fault-1", node)
