@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.options import given, runs_option, spec_options
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ EXIT_INTERRUPTED = 130
 TRACEBACK = "KEELHAUL_TRACEBACK"
 """The environment variable that lets a failure of the harness be seen whole."""
 
-_EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
+EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
 
 
 @click.group()
@@ -47,57 +48,33 @@ def list_command() -> None:
         console.print(drawn(entries))
 
 
-def _settings(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
-    settings: dict[str, int] = {}
-    for setting in given:
-        name, separator, value = setting.partition("=")
-        if not separator or not value.isascii() or not value.removeprefix("-").isdigit():
-            raise UsageError(f"--set {setting}: give NAME=NUMBER, such as hint_retry_ms=500")
-        settings[name] = int(value)
-    return settings
-
-
 @cli.command("run")
 @click.argument("scenario")
 @click.option("--world", default="auto", show_default=True, help="auto, sim, processes or containers.")
-@click.option("--system", default="dynamo", show_default=True, help="The system under test.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Draws everything that is drawn.")
-@click.option("--time-limit", "time_limit_s", type=float, default=20.0, show_default=True, help="Seconds of stress.")
-@click.option("--nodes", type=int, default=5, show_default=True)
-@click.option("--n", type=int, default=3, show_default=True, help="Replicas of a key.")
-@click.option("--r", type=int, default=2, show_default=True, help="Replicas that must answer a read.")
-@click.option("--w", type=int, default=2, show_default=True, help="Replicas that must confirm a write.")
-@click.option("--concurrency", type=int, default=10, show_default=True, help="Clients.")
-@click.option("--rate", type=float, default=100.0, show_default=True, help="Operations a second of all; 0: no limit.")
-@click.option("--open-loop", is_flag=True, help="Begin operations when they are due, whatever became of earlier ones.")
-@click.option("--every", "every_s", type=float, default=8.0, show_default=True, help="Seconds between two faults.")
-@click.option("--for", "for_s", type=float, default=4.0, show_default=True, help="Seconds that a fault lasts.")
-@click.option("--keys", type=int, default=40, show_default=True)
-@click.option("--set", "settings", multiple=True, callback=_settings, help="A constant of the system: NAME=NUMBER.")
-@click.option("--node-module", "variant", help="Run the NODE of this module, such as tests.bugs.forgotten_hints.")
-@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where to.")
-@click.option("--fault", "more_faults", multiple=True, help="One more fault than the scenario's; may be given again.")
+@spec_options
+@runs_option
 @click.option("--trace", is_flag=True, help="Keep every event of a simulated run in trace.txt.")
 def run_command(scenario: str, world: str, runs: Path, trace: bool, **options: Any) -> None:
-    """Run SCENARIO, or every scenario of a family of that name."""
+    """Run SCENARIO, or every scenario of a family of that name, or a scenario FILE that was exported."""
     from harness import plugins
+    from harness.asking import complete_spec
     from harness.choosing import choose
-    from harness.running import Series, complete_spec
+    from harness.running import Series
     from reports.terminal import console_for
 
-    _look_here_for(options["variant"])
-    specs = [complete_spec(name, found, **options) for name, found in plugins.find_scenarios(scenario).items()]
-    chosen = choose(world, plugins.system(options["system"]).WORLDS)
+    look_here_for(options["variant"])
+    asked = given(options)
+    specs = [complete_spec(name, found, **asked) for name, found in plugins.find_scenarios(scenario).items()]
+    chosen = choose(world, plugins.system(specs[0].system).WORLDS)
     series = Series(chosen, runs, console_for(sys.stdout), keep_traces=trace)
-    sys.exit(_EXIT[series.run_all(specs).value])
+    sys.exit(EXIT[series.run_all(specs).value])
 
 
 @cli.command("replay")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--world", help="Another world than the run's own.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
-)
+@runs_option
 def replay_command(run: Path, world: str | None, runs: Path) -> None:
     """Carry a recorded RUN out again: the same spec, and the very faults that were drawn then."""
     from harness import plugins
@@ -109,7 +86,7 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
 
     directory = find_run(run, runs)
     spec, before = load(directory / SPEC), load_verdict(directory)
-    _look_here_for(spec.variant)
+    look_here_for(spec.variant)
     chosen = choose(world or spec.world, plugins.system(spec.system).WORLDS)
     schedule = load_schedule(directory, spec)
     console = console_for(sys.stdout)
@@ -120,10 +97,10 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
     trouble = _divergence(before.digest, directory, finished)
     if trouble is not None:
         click.echo(f"keelhaul: {trouble}", err=True)
-    sys.exit(EXIT_FAILED if trouble is not None and answer != "invalid" else _EXIT[answer])
+    sys.exit(EXIT_FAILED if trouble is not None and answer != "invalid" else EXIT[answer])
 
 
-def _look_here_for(variant: str | None) -> None:
+def look_here_for(variant: str | None) -> None:
     """A --node-module is looked for in the current directory too, as by `python -m`; installed packages come
     first.
     """
@@ -151,9 +128,7 @@ def _divergence(before: str | None, directory: Path, finished: Finished) -> str 
 
 @cli.command("show")
 @click.argument("run", type=click.Path(path_type=Path), default=Path("latest"))
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
-)
+@runs_option
 def show_command(run: Path, runs: Path) -> None:
     """Show the report of a finished RUN again, by default of the latest; nothing is judged anew."""
     from checkers.history import DamagedHistoryError, read
@@ -169,14 +144,12 @@ def show_command(run: Path, runs: Path) -> None:
     note = f"{directory}: {verdict.interrupted}" if verdict.interrupted else str(directory)
     console = console_for(sys.stdout)
     print_report(history, verdict.judgement.verdicts, console, replay=verdict.replay, world_note=note)
-    sys.exit(_EXIT[verdict.answer.value])
+    sys.exit(EXIT[verdict.answer.value])
 
 
 @cli.command("check")
 @click.argument("run_or_history", type=click.Path(path_type=Path), default=Path("latest"))
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs are."
-)
+@runs_option
 @click.option("--checker", "chosen", multiple=True, help="Only this checker; may be given again.")
 def check_command(run_or_history: Path, runs: Path, chosen: tuple[str, ...]) -> None:
     """Judge a recorded history again: a run, by default the latest, or a history file."""
@@ -192,7 +165,7 @@ def check_command(run_or_history: Path, runs: Path, chosen: tuple[str, ...]) -> 
     except (DamagedHistoryError, NoSuchCheckerError) as error:
         raise UsageError(str(error)) from error
     print_report(history, judgement.verdicts, console_for(sys.stdout), replay=None, world_note=None)
-    sys.exit(_EXIT[judgement.answer.value])
+    sys.exit(EXIT[judgement.answer.value])
 
 
 def _checkers_of(workload: str) -> tuple[str, ...] | None:

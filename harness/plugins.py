@@ -46,6 +46,11 @@ def find_scenarios(name: str) -> dict[str, Scenario]:
     raise UsageError(f"no scenario '{name}'; {there} `keelhaul list` names all")
 
 
+def scenario(name: str) -> Scenario | None:
+    """The scenario of that name, or None: a recorded run may be of one that is no more."""
+    return next((family[name] for family in all_scenarios().values() if name in family), None)
+
+
 def names(kind: str) -> list[str]:
     """Every plug-in of a kind (`system`, `world` or `workload`), as it is called on the command line."""
     package, mark = _KINDS[kind]

@@ -6,7 +6,6 @@ drawn the reports'.
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,36 +14,17 @@ from rich.console import Console
 
 from checkers.history import read
 from checkers.verdict import Answer, worst
-from harness import plugins
+from harness.asking import replay_line
 from harness.choosing import Chosen
 from harness.directory import HISTORY, TRACE, new_directory
-from harness.runs import Finished, carry_out, schedule_of
-from harness.scenarios import Scenario
-from harness.spec import RunSpec, UsageError
-from nemesis.catalog import missing_powers
+from harness.runs import Finished, carry_out
+from harness.spec import RunSpec
 from nemesis.schedule import Schedule
 from reports.live import watching
 from reports.terminal import print_report
 
 AROUND_S = 9.0
 """What a run in real time takes beside its stress: start, load, settle twice, end."""
-
-
-def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...] = (), **options: object) -> RunSpec:
-    """The spec of a scenario, complete but for the world; raises `UsageError` for what no world could run."""
-    faults = tuple(dict.fromkeys((*scenario.faults, *more_faults)))
-    fields = {"scenario": name, "world": "", "workload": scenario.workload, "faults": faults, **options}
-    spec = msgspec.convert(fields, RunSpec).checked()
-    system, workload = plugins.system(spec.system), plugins.workload(spec.workload)
-    lacking = [operation for operation in workload.NEEDS if operation not in system.OPERATIONS]
-    if lacking:
-        raise UsageError(f"--system {spec.system}: workload {spec.workload} needs {', '.join(lacking)}, which it lacks")
-    system.builder(spec)
-    schedule_of(spec)
-    unable = missing_powers(spec.faults, system.POWERS)
-    if unable:
-        raise UsageError(f"--system {spec.system}: {'; '.join(unable)}")
-    return spec
 
 
 @dataclass
@@ -113,54 +93,3 @@ def _outcome(run: Finished) -> str:
         return str(answer.value)
     who = ", ".join(verdict.checker for verdict in run.judgement.verdicts if verdict.answer is answer)
     return f"{answer.value}: {who}; keelhaul show {run.directory}"
-
-
-def replay_line(spec: RunSpec) -> str:
-    """The one line that repeats a run: what differs from the scenario's defaults, and always the world and the
-    seed.
-    """
-    words = ["keelhaul", "run", spec.scenario, "--world", spec.world, "--seed", str(spec.seed)]
-    plain = RunSpec(scenario=spec.scenario, world=spec.world, seed=spec.seed)
-    for option, field in _OPTIONS.items():
-        value = getattr(spec, field)
-        if value != getattr(plain, field):
-            words += [option] if value is True else [option, _exactly(value)]
-    for name, number in spec.settings.items():
-        words += ["--set", f"{name}={number}"]
-    known = plugins.find_scenarios(spec.scenario).get(spec.scenario) if _is_scenario(spec.scenario) else None
-    for fault in spec.faults:
-        if known is not None and fault not in known.faults:
-            words += ["--fault", fault]
-    return shlex.join(words)
-
-
-def _is_scenario(name: str) -> bool:
-    return any(name in family for family in plugins.all_scenarios().values())
-
-
-def _exactly(value: object) -> str:
-    """A number so that it is read back as the very same one."""
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
-
-
-_OPTIONS = {
-    "--system": "system",
-    "--time-limit": "time_limit_s",
-    "--nodes": "nodes",
-    "--n": "n",
-    "--r": "r",
-    "--w": "w",
-    "--concurrency": "concurrency",
-    "--rate": "rate",
-    "--open-loop": "open_loop",
-    "--every": "every_s",
-    "--for": "for_s",
-    "--keys": "keys",
-    "--engine": "engine",
-    "--message-seed": "message_seed",
-    "--latency-us": "latency_us",
-    "--latency-sigma": "latency_sigma",
-    "--on-cut": "on_cut",
-    "--beyond": "beyond",
-    "--node-module": "variant",
-}

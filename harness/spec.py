@@ -28,8 +28,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     The rest is for simulation. `message_seed` draws what the world draws (delays, lengths of syncs, starts) in place of
     `seed`, so that one workload under one fault schedule can be tried in many orders of its messages. Delays on links
-    are log-normal, and `on_cut` says what becomes of messages on a cut link (`harness.sim.network`). With `beyond` the
-    faults may be more than the configuration claims to survive, and then only safety is judged.
+    are log-normal, and `on_cut` says what becomes of messages on a cut link (`harness.sim.network`).
     """
 
     format: int = FORMAT
@@ -58,7 +57,6 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     latency_us: float = 350.0
     latency_sigma: float = 0.6
     on_cut: str = "drop"
-    beyond: bool = False
 
     @property
     def node_ids(self) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
+from random import Random
 from typing import cast
 
 from nemesis import faults
-from nemesis.powers import Disks, Fault, Processes
+from nemesis.powers import Disks, Fault, PlanError, Processes
 
 
 class NoSuchFaultError(LookupError):
@@ -38,6 +39,15 @@ def loses_disk(name: str) -> bool:
 def is_beyond(name: str) -> bool:
     """Whether the fault says of itself that no configuration claims to survive it."""
     return bool(getattr(load(name), "BEYOND", False))
+
+
+def fits(name: str, nodes: Sequence[str]) -> bool:
+    """Whether the fault makes sense for these nodes."""
+    try:
+        load(name).plan(nodes, Random(0))
+    except PlanError:
+        return False
+    return True
 
 
 def ends_process(name: str) -> bool:

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from checkers.verdict import Answer
+from harness.asking import replay_line
 from harness.plugins import find_scenarios
-from harness.running import replay_line
 from harness.runs import carry_out
 from harness.spec import RunSpec
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from harness import cli as command_line
+from harness.asking import complete_spec, replay_line
 from harness.cli import cli
+from harness.options import given as asked
 from harness.plugins import find_scenarios
-from harness.running import complete_spec, replay_line
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,10 +225,27 @@ def test_the_replay_line_says_the_whole_spec(
     """Parsed again, it gives the very same spec, to the last digit of every number."""
     options: dict[str, Any] = {"rate": rate, "every_s": every_s, "for_s": every_s / 2, "time_limit_s": time_limit_s}
     options |= {"n": n, "r": 1, "w": 1, "open_loop": open_loop, "settings": constants}
-    found = find_scenarios("calm")["calm"]
-    spec = replace(complete_spec("calm", found, more_faults=more, seed=3, **options), world="sim")
-    words = shlex.split(replay_line(spec))[3:]
-    parsed = cli.commands["run"].make_context("run", ["calm", *words]).params
-    ours = {name: value for name, value in parsed.items() if name not in ("scenario", "world", "runs", "trace")}
+    assert_repeats("calm", {"more_faults": more, "seed": 3, **options})
 
-    assert replace(complete_spec("calm", found, **ours), world=parsed["world"]) == spec
+
+@settings(deadline=None, max_examples=20)
+@given(
+    seed=st.integers(1, 10_000),
+    nodes=st.sampled_from([None, 3, 6]),
+    constants=st.sampled_from([{}, {"partitions": 99}]),
+)
+def test_the_replay_line_of_a_drawn_spec_says_what_was_not_drawn(
+    seed: int, nodes: int | None, constants: dict[str, int]
+) -> None:
+    """A world that the seed drew is drawn again by the seed."""
+    assert_repeats("mixed", {"seed": seed, "settings": constants} | ({} if nodes is None else {"nodes": nodes}))
+
+
+def assert_repeats(scenario: str, options: dict[str, Any]) -> None:
+    """What the replay line asks for is the very same spec."""
+    found = find_scenarios(scenario)[scenario]
+    spec = replace(complete_spec(scenario, found, **options), world="sim")
+    words = shlex.split(replay_line(spec))[3:]
+    parsed = cli.commands["run"].make_context("run", [scenario, *words]).params
+    ours = {name: value for name, value in parsed.items() if name not in ("scenario", "world", "runs", "trace")}
+    assert replace(complete_spec(scenario, found, **asked(ours)), world=parsed["world"]) == spec

@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from checkers.history import Completed, History, Invoked, Operation, Outcome, Record, RunStarted, read
 from checkers.verdict import Answer
+from harness.asking import replay_line
 from harness.clients import Client
 from harness.contracts import Reply, Step
 from harness.directory import HISTORY
 from harness.open_loop import InFlight, OpenLoop, due_times
 from harness.recorder import Recorder
-from harness.running import replay_line
 from harness.runs import carry_out
 from harness.sim.loop import NS, DeadlockError, run, virtual
 from harness.spec import RunSpec, UsageError

@@ -1,0 +1,86 @@
+"""What somebody asks for, and the line that asks for it again: a scenario and options on one side, a spec on the other.
+
+This file knows scenarios, and the options of the command line by name. It does not know how a run is carried out.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import msgspec
+
+from harness import plugins
+from harness.options import FIELDS
+from harness.runs import schedule_of
+from harness.scenarios import Scenario
+from harness.spec import RunSpec, UsageError
+from nemesis.catalog import fits, missing_powers
+
+
+def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...] = (), **options: Any) -> RunSpec:
+    """The spec of a scenario, complete but for the world; raises `UsageError` for what no world could run."""
+    spec = _spec(name, scenario, options)
+    spec = msgspec.structs.replace(spec, faults=tuple(dict.fromkeys((*spec.faults, *more_faults)))).checked()
+    system, workload = plugins.system(spec.system), plugins.workload(spec.workload)
+    lacking = [operation for operation in workload.NEEDS if operation not in system.OPERATIONS]
+    if lacking:
+        raise UsageError(f"--system {spec.system}: workload {spec.workload} needs {', '.join(lacking)}, which it lacks")
+    system.builder(spec)
+    schedule = schedule_of(spec)
+    if scenario.drawn is not None:  # a fault that finds no room is as good as switched off
+        struck = {injection.name for injection in schedule}
+        spec = msgspec.structs.replace(spec, faults=tuple(name for name in spec.faults if name in struck))
+    unable = missing_powers(spec.faults, system.POWERS)
+    if unable:
+        raise UsageError(f"--system {spec.system}: {'; '.join(unable)}")
+    return spec
+
+
+def _spec(name: str, scenario: Scenario, options: Mapping[str, Any]) -> RunSpec:
+    """What the scenario says, what it draws, and what is asked for, each outranking the one before."""
+    drawn: dict[str, Any] = {}
+    if scenario.drawn is not None:
+        drawn = scenario.drawn(Random(f"{options.get('seed', 1)}:{name}"))
+    said = {"scenario": name, "world": "", "workload": scenario.workload, "faults": scenario.faults}
+    settings = {**drawn.get("settings", {}), **options.get("settings", {})}
+    spec = msgspec.convert({"seed": 1, **said, **drawn, **options, "settings": settings}, RunSpec)
+    return _fitted(spec, drawn.keys() - options.keys())
+
+
+def _fitted(spec: RunSpec, drawn: Any) -> RunSpec:
+    """Make what was drawn fit what was asked for: nobody who asks for three nodes has to ask for n = 3 as well."""
+    n = min(spec.n, spec.nodes) if "n" in drawn else spec.n
+    quorums = {name: min(getattr(spec, name), n) for name in ("r", "w") if name in drawn}
+    for_s = {"for_s": min(spec.for_s, spec.every_s * 0.9)} if "for_s" in drawn else {}
+    faults = tuple(name for name in spec.faults if "faults" not in drawn or fits(name, spec.node_ids))
+    return msgspec.structs.replace(spec, n=n, faults=faults, **quorums, **for_s)
+
+
+def replay_line(spec: RunSpec) -> str:
+    """The one line that repeats a run: what differs from the scenario's defaults, and always the world and the
+    seed.
+    """
+    words = ["keelhaul", "run", spec.scenario, "--world", spec.world, "--seed", str(spec.seed)]
+    known = plugins.scenario(spec.scenario)
+    plain = RunSpec(scenario=spec.scenario, world=spec.world, seed=spec.seed)
+    if known is not None:
+        plain = _spec(spec.scenario, known, {"seed": spec.seed})
+    for option, field in FIELDS.items():
+        value = getattr(spec, field)
+        if value != getattr(plain, field):
+            words += [option] if value is True else [option, _exactly(value)]
+    for name, number in spec.settings.items():
+        if plain.settings.get(name) != number:
+            words += ["--set", f"{name}={number}"]
+    for fault in spec.faults:
+        if known is not None and fault not in plain.faults:
+            words += ["--fault", fault]
+    return shlex.join(words)
+
+
+def _exactly(value: object) -> str:
+    """A number so that it is read back as the very same one."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
