@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.options import given, runs_option, spec_options
+from harness.hunting import COMMANDS
+from harness.options import EXIT, EXIT_FAILED, EXIT_USAGE, given, look_here_for, runs_option, spec_options
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
     from harness.runs import Finished
 
-EXIT_USAGE = 64
-EXIT_FAILED = 70
 EXIT_INTERRUPTED = 130
 
 TRACEBACK = "KEELHAUL_TRACEBACK"
 """The environment variable that lets a failure of the harness be seen whole."""
-
-EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
 
 
 @click.group()
@@ -100,14 +97,6 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
     sys.exit(EXIT_FAILED if trouble is not None and answer != "invalid" else EXIT[answer])
 
 
-def look_here_for(variant: str | None) -> None:
-    """A --node-module is looked for in the current directory too, as by `python -m`; installed packages come
-    first.
-    """
-    if variant is not None:
-        sys.path.append(str(Path.cwd()))
-
-
 def _divergence(before: str | None, directory: Path, finished: Finished) -> str | None:
     """Two simulated runs of one spec have one trace; if not, say where they parted: the code or Python differ."""
     from harness.directory import TRACE
@@ -174,6 +163,10 @@ def _checkers_of(workload: str) -> tuple[str, ...] | None:
 
     checkers: tuple[str, ...] = plugins.workload(workload).CHECKERS if workload in plugins.names("workload") else ()
     return checkers or None
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ This file knows options and which fields they are for. It does not know commands
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,10 @@ import click
 from msgspec.structs import fields
 
 from harness.spec import ENGINES, ON_CUT, RunSpec, UsageError
+
+EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
+EXIT_USAGE = 64
+EXIT_FAILED = 70
 
 
 class Option(NamedTuple):
@@ -88,3 +93,11 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
             raise UsageError(f"--set {setting}: give NAME=NUMBER, such as hint_retry_ms=500")
         settings[name] = int(value)
     return settings
+
+
+def look_here_for(variant: str | None) -> None:
+    """A --node-module is looked for in the current directory too, as by `python -m`; installed packages come
+    first.
+    """
+    if variant is not None:
+        sys.path.append(str(Path.cwd()))

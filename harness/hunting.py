@@ -1,0 +1,171 @@
+"""The commands of the bug hunter: explore many seeds, merge shards, shrink a run, explain it.
+
+This file knows options and exit codes. Heavy modules are imported by the commands that need them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.options import EXIT, EXIT_FAILED, given, look_here_for, runs_option, spec_options
+from harness.spec import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.explore.exploring import Exploration
+    from harness.explore.seeds import Asked
+    from harness.explore.workers import Workers
+
+KEPT = 5
+"""How many seeds that are not valid are run once more with all their files."""
+
+TOLD = 20
+"""How many of them get a line."""
+
+
+@click.command("explore")
+@click.argument("scenario")
+@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, help="How many seeds.")
+@click.option("--first-seed", type=click.IntRange(0), default=1, show_default=True, help="The first of them.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
+@click.option("--budget", "budget_s", type=float, help="Seconds of real time after which no seed is begun.")
+@click.option("--shard", help="Only part i of n of the seeds, as i/n; `keelhaul merge` puts the parts together.")
+@click.option("--dask", help="Run on the workers of this Dask scheduler, such as tcp://host:8786.")
+@click.option("--json", "as_json", is_flag=True, help="Print every result as JSON.")
+@spec_options
+@runs_option
+def explore_command(scenario: str, runs: Path, as_json: bool, **options: Any) -> None:
+    """Run many seeds of SCENARIO in simulation. The same command goes on where it was ended."""
+    from harness.explore.exploring import Wanted, begin, explore, parse_shard
+    from harness.explore.journal import Journal
+    from harness.explore.seeds import Asked
+    from reports.exploration import progress_on
+    from reports.terminal import console_for
+
+    look_here_for(options["variant"])
+    first, count, jobs, budget_s = (options.pop(name) for name in ("first_seed", "seeds", "jobs", "budget_s"))
+    shard, dask = options.pop("shard"), options.pop("dask")
+    part, parts = parse_shard(shard) if shard else (1, 1)
+    asked = Asked(scenario=scenario, options=given(options))
+    asked.spec(first)  # what cannot be asked for is said before anything is begun
+    journal = Journal(runs, asked, f"{part}-of-{parts}" if shard else "")
+    exploration = begin(journal, Wanted(first, count, part, parts))
+    console = console_for(sys.stderr if as_json else sys.stdout)
+    with (
+        _workers(asked, jobs, dask, journal.directory / "workers.log") as workers,
+        progress_on(console, exploration.tally),
+        _until_interrupted(exploration),
+    ):
+        explore(asked, exploration, journal, workers, budget_s)
+    _tell(console, exploration, asked, runs, journal.file)
+    if as_json:
+        click.echo(_json(exploration))
+    sys.exit(EXIT_FAILED if exploration.tally.differed else EXIT[exploration.answer.value])
+
+
+@contextmanager
+def _workers(asked: Asked, jobs: int | None, dask: str | None, log_file: Path) -> Iterator[Workers]:
+    from harness.explore import workers
+
+    place = workers.dask(asked, dask, log_file) if dask else workers.local(asked, jobs or _processors(), log_file)
+    with place as found:
+        yield found
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _until_interrupted(exploration: Exploration) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        exploration.ended = "interrupted; the same command goes on from here"
+
+
+def _tell(console: Console, exploration: Exploration, asked: Asked, runs: Path, file: Path) -> None:
+    """Tell what was found, with the one line that repeats each bad seed; the first few are kept with all files."""
+    from harness.asking import replay_line
+    from harness.directory import new_directory
+    from harness.runs import carry_out
+    from reports.exploration import print_exploration
+
+    print_exploration(console, exploration.tally, asked.scenario)
+    for number, result in enumerate(exploration.bad[:TOLD]):
+        spec = asked.spec(result.seed)
+        line = replay_line(spec)
+        console.print(
+            f"seed {result.seed}: {result.answer.value}, {', '.join(result.kinds)}", style="bold", highlight=False
+        )
+        console.print(f"  repeat it with  {line}", highlight=False, soft_wrap=True)
+        if number < KEPT:
+            finished = carry_out(spec, new_directory(runs, spec), line)
+            console.print(f"  shrink it with  keelhaul shrink {finished.directory}", highlight=False, soft_wrap=True)
+    if len(exploration.bad) > TOLD:
+        console.print(f"and {len(exploration.bad) - TOLD} more in {file}", highlight=False)
+    ended = f"; {exploration.ended}" if exploration.ended else ""
+    console.print(f"{exploration.answer.value}: {len(exploration.results)} seeds{ended}; all results: {file}")
+
+
+def _json(exploration: Exploration) -> str:
+    """Every result by seed, without what differs from time to time."""
+    import msgspec
+
+    results = [
+        {name: value for name, value in msgspec.to_builtins(result).items() if name != "cpu_s"}
+        for _, result in sorted(exploration.results.items())
+    ]
+    told = {"answer": exploration.answer.value, "ended": exploration.ended, "results": results}
+    return msgspec.json.format(msgspec.json.encode(told)).decode()
+
+
+@click.command("merge")
+@click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write all results to this file, by seed.")
+def merge_command(parts: tuple[Path, ...], out: Path | None) -> None:
+    """Put the results of shards together: PARTS are result files, or directories with some."""
+    import msgspec
+
+    from checkers.verdict import Answer, worst
+    from harness.explore.exploring import merged
+    from harness.explore.journal import read
+    from reports.exploration import Tally, print_exploration
+    from reports.terminal import console_for
+
+    files = [file for part in parts for file in (sorted(part.rglob("results*.jsonl")) if part.is_dir() else [part])]
+    if not files:
+        raise UsageError(f"no results in {', '.join(map(str, parts))}; give results*.jsonl of `keelhaul explore`")
+    try:
+        results = merged((str(file), read(file.read_bytes(), file)) for file in files)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from error
+    tally = Tally(len(results))
+    for result in results.values():
+        tally.take(result, now=False)
+    console = console_for(sys.stdout)
+    print_exploration(console, tally, f"{len(files)} files")
+    missing = _missing(list(results))
+    if missing:
+        console.print(f"missing between the first seed and the last: {missing}", style="yellow", highlight=False)
+    if out is not None:
+        out.write_bytes(b"".join(msgspec.json.encode(result) + b"\n" for result in results.values()))
+    answers = [result.answer for result in results.values()]
+    sys.exit(EXIT[worst([*answers, *([Answer.UNKNOWN] if missing else [])]).value])
+
+
+def _missing(seeds: list[int]) -> str:
+    """The seeds that no shard has run, in words."""
+    lacking = sorted(set(range(min(seeds), max(seeds) + 1)) - set(seeds)) if seeds else []
+    return "" if not lacking else f"{len(lacking)} seeds, such as {', '.join(map(str, lacking[:5]))}"
+
+
+COMMANDS = (explore_command, merge_command)
