@@ -39,6 +39,21 @@ def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...]
     return spec
 
 
+def changed(spec: RunSpec, asked: Mapping[str, Any]) -> RunSpec:
+    """A spec with what is asked for beside it: an option of a field, or `none` for a node without its planted bug.
+
+    Raises `UsageError` for what a run with given faults cannot change.
+    """
+    fields = dict(asked)
+    if "more_faults" in fields:
+        raise UsageError("--fault: a scenario file has its faults; add one to its schedule")
+    if "seed" in fields:
+        raise UsageError("--seed: in a scenario file nothing is drawn but delays; give --message-seed")
+    if fields.get("variant") == "none":
+        fields["variant"] = None
+    return msgspec.convert({**msgspec.to_builtins(spec), **fields}, RunSpec).checked()
+
+
 def _spec(name: str, scenario: Scenario, options: Mapping[str, Any]) -> RunSpec:
     """What the scenario says, what it draws, and what is asked for, each outranking the one before."""
     drawn: dict[str, Any] = {}

@@ -7,6 +7,7 @@ failed. Heavy modules are imported by the commands that need them, so that `--he
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -48,12 +49,13 @@ def list_command() -> None:
 @cli.command("run")
 @click.argument("scenario")
 @click.option("--world", default="auto", show_default=True, help="auto, sim, processes or containers.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Draws everything that is drawn.")
+@click.option("--seed", type=int, help="Draws everything that is drawn.  [default: 1]")
 @spec_options
 @runs_option
 @click.option("--trace", is_flag=True, help="Keep every event of a simulated run in trace.txt.")
-def run_command(scenario: str, world: str, runs: Path, trace: bool, **options: Any) -> None:
-    """Run SCENARIO, or every scenario of a family of that name, or a scenario FILE that was exported."""
+@click.option("--attempts", type=click.IntRange(1), default=1, help="Of a file: runs until it shows what it expects.")
+def run_command(scenario: str, world: str, runs: Path, trace: bool, attempts: int, **options: Any) -> None:
+    """Run SCENARIO, every scenario of a family of that name, or a scenario FILE as `keelhaul shrink` writes them."""
     from harness import plugins
     from harness.asking import complete_spec
     from harness.choosing import choose
@@ -62,10 +64,32 @@ def run_command(scenario: str, world: str, runs: Path, trace: bool, **options: A
 
     look_here_for(options["variant"])
     asked = given(options)
+    if scenario.endswith(".json"):
+        sys.exit(EXIT[_run_file(Path(scenario), world, runs, attempts, trace=trace, asked=asked)])
     specs = [complete_spec(name, found, **asked) for name, found in plugins.find_scenarios(scenario).items()]
     chosen = choose(world, plugins.system(specs[0].system).WORLDS)
     series = Series(chosen, runs, console_for(sys.stdout), keep_traces=trace)
     sys.exit(EXIT[series.run_all(specs).value])
+
+
+def _run_file(path: Path, world: str, runs: Path, attempts: int, *, trace: bool, asked: dict[str, Any]) -> str:
+    """Run a scenario file; what is asked for beside it outranks its spec. Returns the answer."""
+    from msgspec.structs import replace
+
+    from harness import plugins
+    from harness.asking import changed
+    from harness.choosing import choose
+    from harness.running import Series
+    from harness.shrink.export import load
+    from reports.terminal import console_for
+
+    scenario = load(path)
+    case = replace(scenario.case, spec=changed(scenario.case.spec, asked))
+    look_here_for(case.spec.variant)
+    chosen = choose(world, plugins.system(case.spec.system).WORLDS)
+    series = Series(chosen, runs, console_for(sys.stdout), keep_traces=trace)
+    line = shlex.join(["keelhaul", "run", str(path), "--world", chosen.world])
+    return series.run_until(replace(scenario, case=case), line, attempts).value
 
 
 @cli.command("replay")
@@ -76,8 +100,9 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
     """Carry a recorded RUN out again: the same spec, and the very faults that were drawn then."""
     from harness import plugins
     from harness.choosing import choose
-    from harness.directory import SPEC, find_run, load_schedule, load_verdict
+    from harness.directory import SCRIPT, SPEC, find_run, load_schedule, load_verdict
     from harness.running import Series
+    from harness.script import load as load_script
     from harness.spec import load
     from reports.terminal import console_for
 
@@ -88,7 +113,9 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
     schedule = load_schedule(directory, spec)
     console = console_for(sys.stdout)
     console.print(f"{chosen.note}; repeating {directory}", style="bold", highlight=False)
-    finished = Series(chosen, runs, console, keep_traces=spec.world == "sim").run_one(spec, schedule)
+    script = load_script(directory / SCRIPT, spec.node_ids) if spec.scripted else None
+    line = shlex.join(["keelhaul", "replay", str(directory)]) if spec.scripted else None
+    finished = Series(chosen, runs, console, keep_traces=spec.world == "sim").run_one(spec, schedule, script, line)
     answer = finished.judgement.answer.value
     click.echo(f"recorded: {before.answer.value}; now: {answer}")
     trouble = _divergence(before.digest, directory, finished)

@@ -168,4 +168,23 @@ def _missing(seeds: list[int]) -> str:
     return "" if not lacking else f"{len(lacking)} seeds, such as {', '.join(map(str, lacking[:5]))}"
 
 
-COMMANDS = (explore_command, merge_command)
+@click.command("shrink")
+@click.argument("run", type=click.Path(path_type=Path), default=Path("latest"))
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
+@click.option("--budget", "budget_s", type=float, default=120.0, show_default=True, help="Seconds of real time.")
+@click.option("--kind", help="Which anomaly to keep, as CHECKER/KIND.  [default: the first finding]")
+@click.option(
+    "--message-seeds", type=click.IntRange(1), default=20, show_default=True, help="Orders of messages to search in."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The scenario file.  [default: shrunk.json in the run]")
+@runs_option
+def shrink_command(run: Path, runs: Path, **options: Any) -> None:
+    """Make RUN small: the few operations and faults that matter, as a scenario file for every world."""
+    from harness.shrink.whole import shrink_run
+    from reports.terminal import console_for
+
+    options["jobs"] = options["jobs"] or _processors()
+    sys.exit(EXIT["valid" if shrink_run(run, runs, console_for(sys.stdout), **options) else "unknown"])
+
+
+COMMANDS = (explore_command, merge_command, shrink_command)

@@ -17,7 +17,10 @@ from checkers.verdict import Answer, worst
 from harness.asking import replay_line
 from harness.choosing import Chosen
 from harness.directory import HISTORY, TRACE, new_directory
+from harness.explore.seeds import kinds_of
 from harness.runs import Finished, carry_out
+from harness.script import Script
+from harness.shrink.export import ScenarioFile
 from harness.spec import RunSpec
 from nemesis.schedule import Schedule
 from reports.live import watching
@@ -51,13 +54,21 @@ class Series:
                 break
         return self._sum_up(specs, finished)
 
-    def run_one(self, spec: RunSpec, schedule: Schedule | None = None) -> Finished:
-        """Run one, with the faults of a schedule or its own, and report."""
+    def run_one(
+        self,
+        spec: RunSpec,
+        schedule: Schedule | None = None,
+        script: Script | None = None,
+        line: str | None = None,
+    ) -> Finished:
+        """Run one, with given faults and operations or its own, and report; `line` is the one that repeats it."""
         spec = msgspec.structs.replace(spec, world=self.chosen.world)
         directory = new_directory(self.root, spec)
-        replay = replay_line(spec)
+        replay = line or replay_line(spec)
         with watching(self.console, instant=spec.world == "sim") as heard:
-            finished = carry_out(spec, directory, replay, heard, schedule=schedule, keep=self.keep_traces)
+            finished = carry_out(
+                spec, directory, replay, heard, schedule=schedule, script=script, keep=self.keep_traces
+            )
         if finished.trace is not None:
             (directory / TRACE).write_text("\n".join(finished.trace) + "\n")
         history = read(directory / HISTORY)
@@ -68,6 +79,24 @@ class Series:
             self._say(f"trace digest {finished.digest}, {finished.events} events")
         self._say(f"everything about this run: {directory}/\n")
         return finished
+
+    def run_until(self, scenario: ScenarioFile, line: str, attempts: int) -> Answer:
+        """Run a scenario file until it shows what it expects, at most so many times, and say how it went.
+
+        What it expects may take another order of messages than the first that comes, in any world but the simulated.
+        """
+        case = scenario.case
+        for attempt in range(1, attempts + 1):
+            if attempts > 1:
+                self._say(f"attempt {attempt} of {attempts}", style="bold")
+            finished = self.run_one(case.spec, case.schedule, case.script, line)
+            shown = kinds_of(finished.judgement)
+            if scenario.expects is None or scenario.expects in shown or finished.interrupted is not None:
+                break
+        if scenario.expects is not None:
+            seen = "was seen" if scenario.expects in shown else "was not seen"
+            self._say(f"{scenario.expects}, which this scenario expects, {seen} in attempt {attempt} of {attempts}")
+        return self._sum_up([case.spec], [finished])
 
     def _sum_up(self, specs: list[RunSpec], finished: list[Finished]) -> Answer:
         """The last line names the world again, because it decides what was proved."""

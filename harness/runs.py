@@ -7,15 +7,18 @@ run is told in `harness.story`, and what it proves is for the checkers.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from checkers.history import History, NodeChanged, PhaseBegan, Record, RunEnded, RunStarted, encode
 from checkers.history import read as read_history
 from checkers.judge import Judgement, is_safety, judge
 from harness import plugins
+from harness.contracts import Changed, Cluster
 from harness.directory import HISTORY, SCRIPT, SPEC, VerdictFile, save_schedule, save_verdict
 from harness.interrupts import Interruption, last_resort, uninterruptible
 from harness.recorder import Heard, HistoryFile, Recorder
@@ -23,6 +26,7 @@ from harness.script import Drawn, Script
 from harness.script import save as save_script
 from harness.sim.loop import virtual
 from harness.sim.trace import Trace
+from harness.sim.watching import Watcher
 from harness.spec import RunSpec, UsageError, save
 from harness.story import Plot, tell
 from nemesis.budget import exceeded
@@ -68,11 +72,14 @@ class Finished:
 
 @dataclass
 class _Run:
-    """A run under way: what is to happen, where its files go, and who is told each record."""
+    """A run under way: what is to happen, where its files go, who is told each record, and who watches if it is
+    simulated.
+    """
 
     plot: Plot
     directory: Path
     heard: Heard
+    watcher: Watcher | None = None
     interruption: Interruption = field(default_factory=Interruption)
     drawn: Drawn = field(default_factory=Drawn)
 
@@ -116,6 +123,7 @@ def carry_out(
     Faults and operations are drawn, unless a `schedule` and a `script` are given; `keep` keeps a simulated run's
     trace. A run that is interrupted heals, stops, and is judged by what was recorded.
     """
+    spec = replace(spec, scripted=script is not None)
     plot = Plot(spec, schedule_of(spec) if schedule is None else schedule, script)
     save(spec, directory / SPEC)
     save_schedule(plot.schedule, directory)
@@ -150,8 +158,10 @@ def carry_out(
     return finished
 
 
-def simulate(plot: Plot, heard: Heard | None = None, *, keep: bool = False) -> Simulated:
-    """Run a plot on virtual time, in memory; the history is part of the trace."""
+def simulate(
+    plot: Plot, heard: Heard | None = None, *, keep: bool = False, watcher: Watcher | None = None
+) -> Simulated:
+    """Run a plot on virtual time, in memory; the history is part of the trace, and who watches it is not."""
     trace, records = Trace(keep=keep), list[Record]()
     loop = virtual(trace)
 
@@ -161,7 +171,7 @@ def simulate(plot: Plot, heard: Heard | None = None, *, keep: bool = False) -> S
         if heard is not None:
             heard(record)
 
-    run = _Run(plot, Path(), listen)
+    run = _Run(plot, Path(), listen, watcher)
     with suppress(KeyboardInterrupt, asyncio.CancelledError), run.interruption.of_simulation():
         plugins.world("sim").run(_main(run), loop)
     return Simulated(
@@ -218,7 +228,7 @@ async def _main(run: _Run) -> None:
     try:
         async with (
             asyncio.timeout(limit_s) as deadline,
-            plugins.world(spec.world).open(spec, run.directory, changed) as cluster,
+            _cluster(run, changed) as cluster,
         ):
             opened = True
             await tell(run.plot, cluster, recorder)
@@ -235,6 +245,15 @@ async def _main(run: _Run) -> None:
         raise
     finally:
         recorder.write(RunEnded(at=recorder.now_ns(), interrupted=run.interruption.reason))
+
+
+def _cluster(run: _Run, changed: Changed) -> AbstractAsyncContextManager[Cluster]:
+    spec = run.plot.spec
+    watching = {} if run.watcher is None else {"watcher": run.watcher}
+    cluster: AbstractAsyncContextManager[Cluster] = plugins.world(spec.world).open(
+        spec, run.directory, changed, **watching
+    )
+    return cluster
 
 
 def _run_record(spec: RunSpec) -> RunStarted:

@@ -29,6 +29,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     The rest is for simulation. `message_seed` draws what the world draws (delays, lengths of syncs, starts) in place of
     `seed`, so that one workload under one fault schedule can be tried in many orders of its messages. Delays on links
     are log-normal, and `on_cut` says what becomes of messages on a cut link (`harness.sim.network`).
+    `scripted` says that the operations were given and not drawn: they are part of the run, in a file of their own.
     """
 
     format: int = FORMAT
@@ -57,6 +58,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     latency_us: float = 350.0
     latency_sigma: float = 0.6
     on_cut: str = "drop"
+    scripted: bool = False
 
     @property
     def node_ids(self) -> tuple[str, ...]:

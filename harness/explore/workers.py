@@ -67,11 +67,11 @@ class Elsewhere:
 
     def again(self, seed: int) -> Future[SeedResult]:
         """Run one seed there."""
-        return _submit(self._other, run_seed, self._asked, seed)
+        return submit(self._other, run_seed, self._asked, seed)
 
     def trace(self, seed: int) -> Future[list[str]]:
         """Every event of one seed there."""
-        return _submit(self._other, trace_of, self._asked, seed)
+        return submit(self._other, trace_of, self._asked, seed)
 
 
 class LocalWorkers(Elsewhere):
@@ -98,7 +98,7 @@ class LocalWorkers(Elsewhere):
                 future.cancel()
 
     def _submitted(self, chunks: Iterable[Chunk]) -> list[Future[list[SeedResult]]]:
-        return [_submit(self._pool, run_chunk, self._asked, chunk) for chunk in chunks]
+        return [submit(self._pool, run_chunk, self._asked, chunk) for chunk in chunks]
 
 
 class DaskWorkers(Elsewhere):
@@ -123,7 +123,7 @@ class DaskWorkers(Elsewhere):
         return [self._client.submit(run_chunk, self._asked, chunk, pure=False) for chunk in chunks]
 
 
-def _submit(pool: ProcessPoolExecutor, work: Callable[..., T], *arguments: Any) -> Future[T]:
+def submit(pool: ProcessPoolExecutor, work: Callable[..., T], *arguments: Any) -> Future[T]:
     """Hand work out; the pool may start a process for it, which a Ctrl-C at the terminal must not reach."""
     with uninterrupted():
         return pool.submit(work, *arguments)
@@ -172,11 +172,11 @@ def _merged_log(path: Path) -> Iterator[Any]:
 def _pool(jobs: int, hash_seed: str, queue: Any) -> Iterator[ProcessPoolExecutor]:
     """A pool of spawned processes under this hash seed; they end when their parent does, however it ends."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_begin, initargs=(queue, sys.path))
+    pool = ProcessPoolExecutor(jobs, context, initializer=begin_worker, initargs=(queue, sys.path))
     before = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = hash_seed
     try:
-        for future in [_submit(pool, os.getpid) for _ in range(jobs)]:
+        for future in [submit(pool, os.getpid) for _ in range(jobs)]:
             future.result()
     finally:
         del os.environ["PYTHONHASHSEED"]
@@ -187,11 +187,12 @@ def _pool(jobs: int, hash_seed: str, queue: Any) -> Iterator[ProcessPoolExecutor
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(queue: Any, path: list[str]) -> None:
-    """Make a fresh process a worker."""
+def begin_worker(queue: Any, path: list[str]) -> None:
+    """Make a fresh process a worker; its log goes into the queue, if there is one."""
     from node.runtime.process import die_with_parent  # noqa: PLC0415 - in the child only
 
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the exploration, in good order
     sys.path[:] = path
-    logging.basicConfig(level=logging.INFO, handlers=[QueueHandler(queue)])
+    if queue is not None:
+        logging.basicConfig(level=logging.INFO, handlers=[QueueHandler(queue)])

@@ -88,7 +88,7 @@ class ContainerCluster:
         config = self._system.cluster_config(self._spec)
 
         async def make(node: str) -> None:
-            parts = recipe(node, self.addresses, config, self._spec.variant)
+            parts = recipe(node, self.addresses, config, self._spec)
             self._made[node] = await self._engine.do(self._engine.make, parts)
 
         async def prepare(node: str) -> None:

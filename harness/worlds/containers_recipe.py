@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
-from harness.spec import UsageError
+from harness.spec import RunSpec, UsageError
 from node.core.config import ClusterConfig
 from node.runtime.settings import Settings
 
@@ -36,7 +37,7 @@ class Recipe:
     command: Sequence[str] | None = None
 
 
-def recipe(node: str, addresses: Mapping[str, str], cluster: ClusterConfig, variant: str | None) -> Recipe:
+def recipe(node: str, addresses: Mapping[str, str], cluster: ClusterConfig, spec: RunSpec) -> Recipe:
     """The recipe of one node of a cluster at these addresses."""
     settings = Settings(
         node=node,
@@ -44,13 +45,14 @@ def recipe(node: str, addresses: Mapping[str, str], cluster: ClusterConfig, vari
         listen=("0.0.0.0", PORT),
         addresses={other: (address, PORT) for other, address in addresses.items()},
         data=DATA,
+        engine=cast(Any, spec.engine),
         debug=("0.0.0.0", DEBUG_PORT),
     )
     files: dict[str, Mapping[str, bytes]] = {CONFIG_FOLDER: {CONFIG_FILE: msgspec.json.encode(settings)}}
     command = None
-    if variant is not None:
-        files[SOURCES] = module_files(variant)
-        command = ("python", "-m", variant, "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}")
+    if spec.variant is not None:
+        files[SOURCES] = module_files(spec.variant)
+        command = ("python", "-m", spec.variant, "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}")
     return Recipe(node, addresses[node], files, command)
 
 

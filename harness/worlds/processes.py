@@ -18,7 +18,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from harness import plugins
 from harness.contracts import Changed, Inspector, Session
@@ -177,6 +177,7 @@ class ProcessCluster:
             debug=(HOST, debug),
             addresses={peer: self.proxies[node].address for peer in self.nodes if peer != node},
             data=str(self._data(node)),
+            engine=cast(Any, self._spec.engine),
             reuse_port=True,
             log_file=str(self.logs.directory / f"{node}.log"),
         )

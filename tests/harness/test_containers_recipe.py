@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from harness.spec import UsageError
+from harness.spec import RunSpec, UsageError
 from harness.worlds.containers_engine import archive
 from harness.worlds.containers_logs import json_lines, last_words
 from harness.worlds.containers_recipe import CONFIG_FILE, CONFIG_FOLDER, SOURCES, module_files, recipe
@@ -19,12 +20,13 @@ from node.runtime.settings import Settings
 
 ADDRESSES = {"n1": "198.18.7.10", "n2": "198.18.7.11"}
 CONFIG = ClusterConfig(members=("n1", "n2"), secret="s", n=2, r=1, w=1)
+SPEC = RunSpec(scenario="calm", world="containers", seed=1)
 STAMP = "2025-11-22T11:31:04.123456789Z"
 
 
 def test_the_configuration_is_one_that_the_node_takes() -> None:
     """Every node at its own address, on the same ports, with a debug port."""
-    made = recipe("n2", ADDRESSES, CONFIG, None)
+    made = recipe("n2", ADDRESSES, CONFIG, SPEC)
     settings = msgspec.json.decode(made.files[CONFIG_FOLDER][CONFIG_FILE], type=Settings).checked()
     assert settings.node == "n2"
     assert settings.addresses == {"n1": ("198.18.7.10", 7000), "n2": ("198.18.7.11", 7000)}
@@ -34,7 +36,7 @@ def test_the_configuration_is_one_that_the_node_takes() -> None:
 
 def test_a_variant_brings_its_module_and_what_is_beside_it() -> None:
     """The command runs the module, and the packages above it are packages in the container as well."""
-    made = recipe("n1", ADDRESSES, CONFIG, "tests.house.source")
+    made = recipe("n1", ADDRESSES, CONFIG, replace(SPEC, variant="tests.house.source"))
     assert made.command == ("python", "-m", "tests.house.source", "--config", "/etc/keelhaul/node.json")
     files = made.files[SOURCES]
     assert files["tests/house/source.py"] == (Path(__file__).parents[1] / "house" / "source.py").read_bytes()

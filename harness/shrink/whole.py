@@ -1,0 +1,181 @@
+"""Shrink a recorded run, from its directory to a scenario file and a run of it.
+
+A run that was recorded with real processes or containers is first searched for in simulation, under many orders of its
+messages: what is not found there is unknown, and nothing is made smaller. This file knows runs, and what a person is
+told. How a case is made smaller is told in `harness.shrink.shrinking`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+from checkers.judge import Judgement
+from checkers.verdict import Answer, Finding
+from harness import script
+from harness.directory import SCRIPT, SPEC, find_run, load_schedule, load_verdict, new_directory
+from harness.options import look_here_for
+from harness.runs import carry_out
+from harness.shrink.case import Case, told_changes
+from harness.shrink.export import ScenarioFile, save
+from harness.shrink.export import load as load_scenario
+from harness.shrink.shrinking import shrink
+from harness.shrink.trials import OutOfBudgetError, Trials, trials
+from harness.spec import UsageError
+from harness.spec import load as load_spec
+
+SHRUNK = "shrunk.json"
+ORDERS = 10
+"""Under how many orders of messages the result is tried, to say how robust it is."""
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """What is to be kept: its kind, as `checker/kind`, and the key that it is about, if it is about one."""
+
+    kind: str
+    key: str | None
+    summary: str
+
+
+def anomaly_of(judgement: Judgement, kind: str | None, where: Path) -> Anomaly:
+    """The anomaly of a judgement that was asked for, or else its first; raises `UsageError` where there is none."""
+    found = [
+        (f"{verdict.checker}/{finding.kind}", finding)
+        for verdict in judgement.verdicts
+        if verdict.answer is Answer.INVALID
+        for finding in verdict.findings
+    ]
+    if not found:
+        raise UsageError(f"{where} is {judgement.answer.value}: there is no anomaly to keep while it is made smaller")
+    chosen: tuple[str, Finding] | None = next(((name, one) for name, one in found if kind in (None, name)), None)
+    if chosen is None:
+        raise UsageError(f"--kind {kind}: {where} shows {', '.join(dict.fromkeys(name for name, _ in found))}")
+    name, finding = chosen
+    return Anomaly(name, finding.key, finding.summary)
+
+
+def recorded(directory: Path) -> Case:
+    """A recorded run as a case in simulation; raises `UsageError` for a run that is too old to have one."""
+    spec = load_spec(directory / SPEC)
+    if not (directory / SCRIPT).exists():
+        raise UsageError(f"{directory} has no {SCRIPT}: it was killed, or recorded by an older keelhaul")
+    look_here_for(spec.variant)
+    schedule = load_schedule(directory, spec)
+    return Case(replace(spec, world="sim"), schedule, script.load(directory / SCRIPT, spec.node_ids))
+
+
+def shrink_run(
+    run: Path,
+    runs: Path,
+    console: Console,
+    *,
+    jobs: int,
+    budget_s: float,
+    kind: str | None,
+    message_seeds: int,
+    out: Path | None,
+) -> bool:
+    """Shrink a run and tell about it; False when its anomaly was not found in simulation."""
+    directory = find_run(run, runs)
+    before = recorded(directory)
+    anomaly = anomaly_of(load_verdict(directory).judgement, kind, directory)
+    console.print(f"{directory} shows {anomaly.kind}: {anomaly.summary}", highlight=False, markup=False)
+    with trials(jobs, anomaly.kind, budget_s) as trying:
+        found = _found(before, trying, message_seeds)
+        if found is None:
+            console.print(
+                f"unknown: {anomaly.kind} was not found in simulation under {message_seeds} orders of its messages",
+                style="yellow",
+            )
+            return False
+        after, whole = shrink(found, anomaly.key, trying, lambda what, case: _tell_step(console, what, case))
+        robust = _robustness(after, trying)
+    path = out or directory / SHRUNK
+    about = f"{anomaly.kind}, shrunk from {directory.name}: {anomaly.summary}"
+    save(ScenarioFile(about=about, expects=anomaly.kind, case=after), path)
+    _tell(console, before, after, path)
+    end = "nothing more can be left out" if whole else f"the budget of {budget_s:g} s is used up"
+    console.print(f"{trying.tried} cases tried; {end}; {robust}", highlight=False)
+    _repeat(console, runs, after, path)
+    return True
+
+
+def _found(case: Case, trying: Trials, message_seeds: int) -> Case | None:
+    try:
+        found = trying.first([case], range(1, message_seeds + 1))
+    except OutOfBudgetError:
+        return None
+    return None if found is None else found[1]
+
+
+def _robustness(case: Case, trying: Trials) -> str:
+    try:
+        failures = trying.failures(case, range(1, ORDERS + 1))
+    except OutOfBudgetError:
+        return "not tried under other orders of its messages"
+    return f"it fails under {failures} of {ORDERS} orders of its messages"
+
+
+def _tell_step(console: Console, what: str, case: Case) -> None:
+    console.print(
+        f"  {what:18}{len(case.operations):5} operations  {len(case.schedule):2} faults  {case.spec.nodes} nodes",
+        highlight=False,
+        style="dim",
+    )
+
+
+def _tell(console: Console, before: Case, after: Case, path: Path) -> None:
+    """What is left, beside what there was."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "before", "after"):
+        table.add_column(title, justify="left" if not title else "right")
+    for name in ("operations", "clients", "keys", "faults", "nodes", "seconds"):
+        table.add_row(name, *(_size(case, name) for case in (before, after)))
+    console.print(table)
+    for injection in after.schedule:
+        plan = ", ".join(f"{part} {' '.join(map(str, told))}" for part, told in injection.plan.described().items())
+        times = f"{injection.at_ns / 1e9:.3f} s to {injection.until_ns / 1e9:.3f} s"
+        console.print(f"  fault  {times}  {injection.name}: {plan}", highlight=False, markup=False)
+    for step in after.script.load:
+        console.print(f"  load   {step.op}: put {step.key} at {step.node}", highlight=False)
+    for timed in after.script.steps:
+        step = timed.step
+        context = f" with the context of {step.context_of}" if step.context_of else ""
+        told = f"{step.op}: {step.f} {step.key} at {step.node}{context}"
+        console.print(f"  {timed.at_ns / 1e9:.3f} s  {told}", highlight=False)
+    for line in told_changes(before, after):
+        console.print(f"  {line}", highlight=False)
+    console.print(f"scenario file: {path}", highlight=False, soft_wrap=True)
+
+
+def _size(case: Case, name: str) -> str:
+    sizes = {
+        "operations": len(case.operations),
+        "clients": len(case.script.clients),
+        "keys": len(case.script.keys),
+        "faults": len(case.schedule),
+        "nodes": case.spec.nodes,
+        "seconds": case.spec.time_limit_s,
+    }
+    return f"{sizes[name]:g}"
+
+
+def _repeat(console: Console, runs: Path, case: Case, path: Path) -> None:
+    """Run the result once, with all its files, so that it can be shown and explained."""
+    line = shlex.join(["keelhaul", "run", str(path), "--world", "sim"])
+    finished = carry_out(case.spec, new_directory(runs, case.spec), line, schedule=case.schedule, script=case.script)
+    console.print(f"repeat it with  {line}", highlight=False, soft_wrap=True)
+    console.print(f"explain it with  keelhaul explain {finished.directory}", highlight=False, soft_wrap=True)
+
+
+def scenario_at(path: Path) -> ScenarioFile:
+    """The scenario file at that path, with its node found."""
+    scenario = load_scenario(path)
+    look_here_for(scenario.case.spec.variant)
+    return scenario
