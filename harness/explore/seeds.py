@@ -18,7 +18,7 @@ from checkers.verdict import Answer
 from harness import plugins
 from harness.asking import complete_spec
 from harness.runs import Simulated, judged, schedule_of, simulate
-from harness.spec import RunSpec
+from harness.spec import RunSpec, UsageError
 from harness.story import Plot
 
 
@@ -29,8 +29,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
 
     def spec(self, seed: int) -> RunSpec:
-        """The spec of one seed."""
-        found = plugins.find_scenarios(self.scenario)[self.scenario]
+        """The spec of one seed; raises `UsageError` for a family, whose scenarios are explored one by one."""
+        family = plugins.find_scenarios(self.scenario)
+        if self.scenario not in family:
+            raise UsageError(f"{self.scenario} is a family of scenarios; explore one of {', '.join(family)}")
+        found = family[self.scenario]
         spec = complete_spec(self.scenario, found, **self.options, seed=seed)
         return msgspec.structs.replace(spec, world="sim")
 

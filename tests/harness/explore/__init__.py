@@ -1,0 +1,1 @@
+"""What an exploration may lose, and where it may run."""
