@@ -51,6 +51,18 @@ test-crash: $(STAMP) image-if-engine ## Kill, restart and wipe nodes: the same o
 explore: $(STAMP) ## Look for bugs in simulation, another world in each seed: SEEDS=200 SCENARIO=mixed
 	@$(BIN)/keelhaul explore $(or $(SCENARIO),mixed) --seeds $(or $(SEEDS),200)
 
+.PHONY: convictions
+convictions: $(STAMP) ## Take every planted bug through the whole hunt: CONFIRM=processes JOBS=2
+	@$(BIN)/python -m tests.campaigns.convictions --jobs $(or $(JOBS),2) $(if $(CONFIRM),--confirm $(CONFIRM)) --out $(or $(OUT),runs/convictions)
+
+.PHONY: test-determinism
+test-determinism: $(STAMP) ## One digest for 20 specs in 6 processes under 3 hash seeds, 400 operations at once
+	@$(BIN)/python -m tests.campaigns.determinism
+
+.PHONY: test-log
+test-log: $(STAMP) ## Crash the log engine on a simulated disk with every fault: CRASHES=10000
+	@$(BIN)/python -m tests.campaigns.log_crashes --crashes $(or $(CRASHES),10000)
+
 .PHONY: test
 test: $(STAMP) ## Run the tests
 	@$(BIN)/pytest -n 2 --dist worksteal

@@ -23,13 +23,16 @@ from typing import Any
 from node.core.config import ConfigError
 from node.core.node import Node
 from node.runtime.clock import LoopClock
+from node.runtime.directory_lock import LockedError
+from node.runtime.files import Files
 from node.runtime.host import Host
+from node.runtime.log_store import LogStore
 from node.runtime.logs import log_to
 from node.runtime.memory import MemoryStore
 from node.runtime.ports import Engine, EngineError
 from node.runtime.process import die_with_parent, new_event_loop
 from node.runtime.settings import Settings, load
-from node.runtime.sqlite import LockedError, SqliteStore
+from node.runtime.sqlite import SqliteStore
 from node.runtime.tcp import PortError, TcpTransport, bound
 
 LEFT = os.EX_OK
@@ -169,4 +172,10 @@ class _Life:
 
 
 def _engine(settings: Settings) -> Engine:
-    return MemoryStore() if settings.engine == "memory" else SqliteStore(Path(settings.data))
+    match settings.engine:
+        case "log":
+            return LogStore(Files(Path(settings.data)))
+        case "sqlite":
+            return SqliteStore(Path(settings.data))
+        case "memory":
+            return MemoryStore()

@@ -22,7 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `addresses` says where each of the other members is dialled, which need not be where it listens. Port 0 in
     `listen` or `debug` takes any free port; the log says which. `debug` null means no debug port. `reuse_port` is for
-    whoever keeps the port reserved with a bound socket of its own. `data` is needed by engine `sqlite` only.
+    whoever keeps the port reserved with a bound socket of its own. `data` is needed by every engine but
+    `memory`.
     """
 
     node: str
@@ -30,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Address
     addresses: dict[str, Address]
     data: str = ""
-    engine: Literal["sqlite", "memory"] = "sqlite"
+    engine: Literal["log", "sqlite", "memory"] = "sqlite"
     debug: Address | None = None
     reuse_port: bool = False
     log_file: str | None = None
@@ -47,8 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         unknown = [name for name in self.addresses if name not in members]
         if unknown:
             raise ConfigError(f"addresses: {', '.join(unknown)} is none of the members {', '.join(members)}")
-        if self.engine == "sqlite" and not self.data:
-            raise ConfigError("data is missing: engine sqlite needs a directory")
+        if self.engine != "memory" and not self.data:
+            raise ConfigError(f"data is missing: engine {self.engine} needs a directory")
         return self
 
 

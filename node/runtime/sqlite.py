@@ -8,7 +8,6 @@ This file knows a directory and what lies in it. It does not know what the bytes
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from node.core.store import Space
+from node.runtime.directory_lock import locked, sync_directory
 from node.runtime.ports import EngineError
 
 FORMAT = 1
@@ -24,10 +24,6 @@ FORMAT = 1
 
 _BUSY_S = 1.0
 """How long to wait for somebody else's lock, such as a backup's, before giving up."""
-
-
-class LockedError(EngineError):
-    """Another process uses the data directory."""
 
 
 class SqliteStore:
@@ -38,10 +34,10 @@ class SqliteStore:
     def __init__(self, directory: Path) -> None:
         self._file = directory / "store.db"
         self._staging = False
-        self._lock = _locked(directory)
+        self._lock = locked(directory, "sqlite")
         try:
             self._db = self._opened()
-            _sync(directory)
+            sync_directory(directory)
         except BaseException:
             os.close(self._lock)
             raise
@@ -127,31 +123,3 @@ class SqliteStore:
     def _failed(self, error: sqlite3.Error, doing: str) -> EngineError:
         name: Any = getattr(error, "sqlite_errorname", type(error).__name__)
         return EngineError(f"{self._file}: {error} ({name}, at {doing})")
-
-
-def _locked(directory: Path) -> int:
-    """Take the directory for this process, making it if need be; the kernel gives it back when the process ends."""
-    try:
-        if not directory.is_dir():
-            directory.mkdir(parents=True)
-            _sync(directory.parent)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise EngineError(f"cannot use the data directory {directory}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        if isinstance(error, BlockingIOError):
-            raise LockedError(f"the data directory {directory} is in use by another process") from error
-        raise EngineError(f"cannot lock the data directory {directory}: {error.strerror}") from error
-    return lock
-
-
-def _sync(directory: Path) -> None:
-    """Make the names in a directory durable; SQLite syncs what is in files only."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,25 +5,50 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.sim.files import SimFiles
+from harness.sim.loop import virtual
 from node.core.store import Space
+from node.runtime.directory_lock import LockedError
+from node.runtime.files import Files
+from node.runtime.log_store import LogStore
 from node.runtime.memory import MemoryStore
 from node.runtime.ports import Engine, EngineError
-from node.runtime.sqlite import FORMAT, LockedError, SqliteStore
+from node.runtime.sqlite import SqliteStore
 
 DATA = Space.DATA
+
+ON_FILES: dict[str, Callable[[Path], Engine]] = {
+    "sqlite": SqliteStore,
+    "log": lambda directory: LogStore(Files(directory)),
+    "log compacted all the time": lambda directory: LogStore(Files(directory), compact_bytes=1, slice_bytes=1),
+}
+
+
+class AwaitedLog(LogStore):
+    """A log on simulated files that lets virtual time pass until a commit is done."""
+
+    def __init__(self, files: SimFiles) -> None:
+        self._loop = files.loop
+        super().__init__(files.mount(), compact_bytes=1, slice_bytes=1)
+
+    def commit(self, done: Callable[[], None]) -> None:
+        """Commit, wait, and call back."""
+        durable = self._loop.create_future()
+        super().commit(lambda: durable.set_result(None))
+        self._loop.run_until_complete(durable)
+        done()
 
 
 class Disk:
@@ -33,11 +58,19 @@ class Disk:
         self._kind = kind
         self._directory = directory
         self._image = MemoryStore().image
+        self._files = SimFiles(virtual(), "n1", Random("conformance"))
         self._open: list[Engine] = []
 
     def open(self) -> Engine:
         """Open the engine on what is there."""
-        engine: Engine = SqliteStore(self._directory) if self._kind == "sqlite" else MemoryStore(self._image)
+        engine: Engine
+        match self._kind:
+            case "memory":
+                engine = MemoryStore(self._image)
+            case "log on simulated files":
+                engine = AwaitedLog(self._files)
+            case kind:
+                engine = ON_FILES[kind](self._directory)
         self._open.append(engine)
         return engine
 
@@ -55,11 +88,12 @@ class Disk:
 def test_an_engine_says_whether_it_outlives_its_process(tmp_path: Path) -> None:
     """The acknowledgements of its node repeat it."""
     assert not MemoryStore().durable
-    with closing(SqliteStore(tmp_path / "data")) as sqlite:
-        assert sqlite.durable
+    for kind, opened in ON_FILES.items():
+        with closing(opened(tmp_path / kind)) as engine:
+            assert engine.durable
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "log on simulated files", *ON_FILES])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
     """A new disk for each engine."""
     disk = Disk(request.param, tmp_path / "data")
@@ -207,15 +241,15 @@ def test_an_engine_is_a_map_with_barriers(
     disk.close()
 
 
-# --- SQLite alone: files, locks, and death ---
+# --- engines on files: locks, and death ---
 
 
 WRITER = """
 import sys
 from pathlib import Path
 from node.core.store import Space
-from node.runtime.sqlite import SqliteStore
-store = SqliteStore(Path(sys.argv[1]))
+from tests.conformance.test_stores import ON_FILES
+store = ON_FILES[sys.argv[3]](Path(sys.argv[1]))
 number = 0
 while True:
     for part in range(5):
@@ -229,19 +263,20 @@ while True:
 """
 
 
+@pytest.mark.parametrize("kind", ON_FILES)
 @pytest.mark.parametrize("stop_at", [0, 3, -1])
-def test_a_killed_process_leaves_whole_barriers(tmp_path: Path, stop_at: int) -> None:
+def test_a_killed_process_leaves_whole_barriers(tmp_path: Path, stop_at: int, kind: str) -> None:
     """Killed between staging and commit, or anywhere during many commits: every barrier that was confirmed is there
     whole, at most one more, and nothing that was only staged.
     """
-    command = [sys.executable, "-c", WRITER, str(tmp_path), str(stop_at)]
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(stop_at), kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         lines = iter(writer.stdout.readline, "")
         first = list(itertools.islice(lines, stop_at + 1 if stop_at >= 0 else 40))
         os.kill(writer.pid, signal.SIGKILL)
         confirmed = [int(line) for line in (*first, *lines) if line.strip().isdecimal()]
-    store = SqliteStore(tmp_path)
+    store = ON_FILES[kind](tmp_path)
     found = keys(store)
     last = int(store.get(Space.META, b"last") or b"-1")
     store.close()
@@ -250,98 +285,40 @@ def test_a_killed_process_leaves_whole_barriers(tmp_path: Path, stop_at: int) ->
     assert at_least <= last <= at_least + (stop_at < 0)
 
 
-def test_a_directory_has_one_owner(tmp_path: Path) -> None:
-    """The second one is refused, and may come when the first has gone."""
-    first = SqliteStore(tmp_path)
+@pytest.mark.parametrize("second", ON_FILES)
+@pytest.mark.parametrize("first", ON_FILES)
+def test_a_directory_has_one_owner(tmp_path: Path, first: str, second: str) -> None:
+    """The second one is refused, and may come when the first has gone, if it is of the same kind."""
+    engine = ON_FILES[first](tmp_path)
     with pytest.raises(LockedError, match=f"the data directory {tmp_path} is in use by another process"):
-        SqliteStore(tmp_path)
-    first.close()
-    SqliteStore(tmp_path).close()
-
-
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    """Rather than read wrongly; and the refusal leaves the directory free."""
-    SqliteStore(tmp_path).close()
-    with sqlite3.connect(tmp_path / "store.db") as db:
-        db.execute(f"PRAGMA user_version = {FORMAT + 1}")
-    db.close()
-    for _ in range(2):
-        with pytest.raises(EngineError, match=f"has format {FORMAT + 1}; this node reads up to format {FORMAT}"):
-            SqliteStore(tmp_path)
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    """In one line that names the file."""
-    (tmp_path / "store.db").write_bytes(b"not a database, " * 100)
-    with pytest.raises(EngineError) as refused:
-        SqliteStore(tmp_path)
-    assert str(refused.value) == f"{tmp_path}/store.db: file is not a database (SQLITE_NOTADB, at opening)"
-
-
-def full(store: SqliteStore) -> None:
-    """Let the file grow no more."""
-    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-    store._db.execute(f"PRAGMA max_page_count = {pages}")
-
-
-def read_only(store: SqliteStore) -> None:
-    """Allow no writes."""
-    store._db.execute("PRAGMA query_only = 1")
-
-
-def write_much(store: SqliteStore) -> None:
-    """More than fits in what is there."""
-    for number in range(100):
-        store.stage(DATA, b"%d" % number, bytes(4096))
-        commit(store)
+        ON_FILES[second](tmp_path)
+    engine.close()
+    if first[:3] == second[:3]:
+        ON_FILES[second](tmp_path).close()
+    else:
+        with pytest.raises(EngineError, match="data of engine"):
+            ON_FILES[second](tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
-    [(full, "database or disk is full (SQLITE_FULL"), (read_only, "attempt to write a readonly database")],
+    ("first", "second", "held"), [("sqlite", "log", "store.db"), ("log", "sqlite", "00000001.segment")]
 )
-def test_a_disk_that_takes_no_more_is_an_engine_error(
-    tmp_path: Path, break_it: Callable[[SqliteStore], None], said: str
-) -> None:
-    """At the first step that notices; what was committed before stays."""
-    store = SqliteStore(tmp_path)
-    store.stage(DATA, b"before", b"1")
-    commit(store)
-    break_it(store)
-    with pytest.raises(EngineError) as refused:
-        write_much(store)
-    assert str(refused.value).startswith(f"{tmp_path}/store.db: {said}")
-    assert "\n" not in str(refused.value)
-    store.close()
-    again = SqliteStore(tmp_path)
-    assert again.get(DATA, b"before") == b"1"
-    again.close()
+def test_an_engine_refuses_the_data_of_another(tmp_path: Path, first: str, second: str, held: str) -> None:
+    """Rather than begin an empty store beside it; and the refusal leaves the directory free."""
+    ON_FILES[first](tmp_path).close()
+    for _ in range(2):
+        with pytest.raises(EngineError) as refused:
+            ON_FILES[second](tmp_path)
+        assert str(refused.value) == (
+            f"the data directory {tmp_path} holds {held}, data of engine {first};"
+            f" engine {second} needs another directory"
+        )
+    ON_FILES[first](tmp_path).close()
 
 
-def test_a_lock_of_somebody_else_is_an_engine_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody has the file open for writing with another tool."""
-    monkeypatch.setattr("node.runtime.sqlite._BUSY_S", 0.01)
-    store = SqliteStore(tmp_path)
-    other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(EngineError, match=r"database is locked \(SQLITE_BUSY, at BEGIN\)"):
-        store.stage(DATA, b"k", b"v")
-    other.close()
-    store.close()
-
-
-def test_a_directory_that_cannot_be_made_is_an_engine_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ON_FILES)
+def test_a_directory_that_cannot_be_made_is_an_engine_error(tmp_path: Path, kind: str) -> None:
     """Such as one under a file."""
     (tmp_path / "file").write_text("")
     with pytest.raises(EngineError, match=r"cannot use the data directory .*/file/data: Not a directory"):
-        SqliteStore(tmp_path / "file" / "data")
-
-
-def test_every_commit_is_synced(tmp_path: Path) -> None:
-    """Write-ahead log, and FULL: anything less may lose what was acknowledged when the power fails."""
-    store = SqliteStore(tmp_path)
-    pragmas = SimpleNamespace(
-        **{name: store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
-    )
-    store.close()
-    assert (pragmas.journal_mode, pragmas.synchronous) == ("wal", 2)
+        ON_FILES[kind](tmp_path / "file" / "data")
