@@ -1,0 +1,1 @@
+"""Tests of systems under test that the harness brings along."""
