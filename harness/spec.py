@@ -51,7 +51,7 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rate: float = 100.0
     open_loop: bool = False
     keys: int = 40
-    engine: str = "sqlite"
+    engine: str = "log"
     variant: str | None = None
     settings: dict[str, int] = msgspec.field(default_factory=dict)
     message_seed: int | None = None

@@ -9,14 +9,16 @@ This file knows which engine lies on what. It does not know what an engine does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from random import Random
 from typing import Protocol
 
 from harness.sim.disk import AtomicStorage
+from harness.sim.files import SimFiles
 from harness.sim.loop import SimLoop
 from nemesis.powers import PowerError, Traffic
+from node.runtime.log_store import LogStore
 from node.runtime.memory import MemoryStore
 from node.runtime.ports import Engine
 
@@ -65,8 +67,63 @@ class NoStorage:
         raise PowerError(f"{self._node}: there is no disk for {kind}; run with --engine log")
 
 
+_EFFECTS = {"slow": "slow sync", "failing": "failed sync", "full": "no space", "lying": "lying sync"}
+"""What simulated files call it when a trouble has had its effect."""
+
+
+COMPACT_BYTES = 64 << 10
+"""When a simulated log is compacted: early, so that short runs do it too."""
+
+
+class LogStorage:
+    """Files over all lives of their node, and the log engine on them."""
+
+    def __init__(self, loop: SimLoop, node: str, rng: Random) -> None:
+        self._node = node
+        self._files = SimFiles(loop, node, rng)
+
+    def open(self, guard: Callable[[Callable[[], None]], None]) -> Engine:
+        """Read what the last life has left; raises `EngineError` when that is damaged."""
+        return LogStore(self._files.mount(guard), compact_bytes=COMPACT_BYTES)
+
+    def crash(self) -> None:
+        """The power fails."""
+        self._files.crash()
+
+    def wipe(self) -> None:
+        """Replace the disk."""
+        self._files.wipe()
+
+    @contextmanager
+    def trouble(self, kind: str, amount: float) -> Iterator[Traffic]:
+        """Be slow, full, failing or lying."""
+        files, traffic = self._files, Traffic()
+        syncs, hits = files.effects["sync"], files.effects[_EFFECTS[kind]]
+        match kind:
+            case "slow":
+                files.slow = amount
+            case "failing":
+                files.fail_next("sync")
+            case "full":
+                files.capacity = round(amount) + files.used
+            case "lying":
+                files.lying = True
+        try:
+            yield traffic
+        finally:
+            files.slow, files.capacity, files.lying = 1.0, None, False
+            files.forget_faults()
+            traffic.seen = files.effects["sync"] - syncs
+            traffic.dropped = files.effects[_EFFECTS[kind]] - hits
+
+    def damage(self, kind: str) -> int:
+        """Flip a bit, or cut a file short."""
+        done = self._files.rot() if kind == "rot" else self._files.truncate()
+        return 0 if done is None else done.size
+
+
 def storage(engine: str, loop: SimLoop, node: str, rng: Random) -> Storage:
     """The storage of one node for that engine."""
-    if engine == "memory":
-        return NoStorage(loop, node, rng)
-    return AtomicStorage(loop, node, rng)
+    kinds: dict[str, type[Storage]] = {"log": LogStorage, "sqlite": AtomicStorage, "memory": NoStorage}
+    make: Callable[[SimLoop, str, Random], Storage] = kinds[engine]
+    return make(loop, node, rng)

@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Address
     addresses: dict[str, Address]
     data: str = ""
-    engine: Literal["log", "sqlite", "memory"] = "sqlite"
+    engine: Literal["log", "sqlite", "memory"] = "log"
     debug: Address | None = None
     reuse_port: bool = False
     log_file: str | None = None

@@ -151,7 +151,7 @@ def test_a_store_that_fails_ends_the_node(tmp_path: Path) -> None:
             assert await node.exit() == os.EX_IOERR
             last = node.log[-1]
             assert (last["event"], last["level"]) == ("store-failed", "critical")
-            assert last["text"].startswith(f"the store failed: {tmp_path}/data/store.db: ")
+            assert last["text"].startswith(f"the store failed: {tmp_path}/data/")
             assert await node.errors() == ""
         async with listening(alone(tmp_path)) as node:
             held = {entry.key for entry in await node.debug.dump("n1")}

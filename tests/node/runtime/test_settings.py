@@ -31,7 +31,7 @@ def written(directory: Path, text: str) -> Path:
 def test_a_good_file(tmp_path: Path) -> None:
     """What is not said is as it is in most clusters."""
     settings = load(written(tmp_path, json.dumps(GOOD)))
-    assert (settings.engine, settings.debug, settings.reuse_port, settings.log_file) == ("sqlite", None, False, None)
+    assert (settings.engine, settings.debug, settings.reuse_port, settings.log_file) == ("log", None, False, None)
     assert settings.addresses == {"n2": ("127.0.0.1", 7102)}
     assert settings.cluster.partitions == 64
 
@@ -40,7 +40,7 @@ def test_a_node_in_memory_needs_no_directory(tmp_path: Path) -> None:
     """Its data may be lost."""
     without = {name: value for name, value in GOOD.items() if name != "data"}
     assert load(written(tmp_path, json.dumps({**without, "engine": "memory"}))).data == ""
-    with pytest.raises(ConfigError, match="data is missing: engine sqlite needs a directory"):
+    with pytest.raises(ConfigError, match="data is missing: engine log needs a directory"):
         load(written(tmp_path, json.dumps(without)))
 
 
