@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 from rich.console import Console
@@ -139,7 +140,7 @@ def _tell(console: Console, before: Case, after: Case, path: Path) -> None:
         table.add_row(name, *(_size(case, name) for case in (before, after)))
     console.print(table)
     for injection in after.schedule:
-        plan = ", ".join(f"{part} {' '.join(map(str, told))}" for part, told in injection.plan.described().items())
+        plan = ", ".join(_part(name, told) for name, told in injection.plan.described().items())
         times = f"{injection.at_ns / 1e9:.3f} s to {injection.until_ns / 1e9:.3f} s"
         console.print(f"  fault  {times}  {injection.name}: {plan}", highlight=False, markup=False)
     for step in after.script.load:
@@ -152,6 +153,20 @@ def _tell(console: Console, before: Case, after: Case, path: Path) -> None:
     for line in told_changes(before, after):
         console.print(f"  {line}", highlight=False)
     console.print(f"scenario file: {path}", highlight=False, soft_wrap=True)
+
+
+PLACES_SHOWN = 8
+
+
+def _part(name: str, told: Any) -> str:
+    """A part of a plan in a few words."""
+    if isinstance(told, dict):
+        return ", ".join(f"{key} {value:g}" for key, value in told.items())
+    if len(told) > PLACES_SHOWN:
+        return f"{len(told)} {name}"
+    if name == "sides":
+        return " | ".join(" ".join(side) for side in told)
+    return f"{name} {' '.join(told)}"
 
 
 def _size(case: Case, name: str) -> str:

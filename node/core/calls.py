@@ -102,6 +102,30 @@ class Switchboard:
         pending.calls.ended(Answer(pending.peer, call, None))
 
 
+TAKEN_UP_MAX = 4096
+"""How many calls of others are remembered: those of many seconds, while a copy of a message is late by less than one."""
+
+
+@dataclass
+class TakenUp:
+    """The calls of others that must not be taken up twice, the latest of them.
+
+    Everything else that a peer can ask for is the same when it is done again. A forwarded put is not: it would be given
+    a second dot. A link may bring a message twice, and a new number makes a new call.
+    """
+
+    _known: dict[tuple[str, int], None] = field(default_factory=dict)
+
+    def is_new(self, peer: str, call: int) -> bool:
+        """Whether this call of a peer's is heard for the first time; it counts as heard from now on."""
+        if (peer, call) in self._known:
+            return False
+        self._known[peer, call] = None
+        if len(self._known) > TAKEN_UP_MAX:
+            del self._known[next(iter(self._known))]
+        return True
+
+
 class Calls:
     """The calls of one conversation. `open` counts those without an end."""
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from node.core import contexts, debug
-from node.core.calls import Calls, Switchboard
+from node.core.calls import Calls, Switchboard, TakenUp
 from node.core.candidates import Candidates
 from node.core.clocks import Clock
 from node.core.config import ClusterConfig
@@ -98,6 +98,7 @@ class Node:
         )
         self.conversations = Conversations(self.timers, self.release.when_durable)
         self.switchboard = Switchboard(self, self.timers, self.detector, self.peer_timeout_ns, rng.getrandbits(48))
+        self._taken_up = TakenUp()
         self._handing_off: dict[str, None] = {}
         self._probed: dict[str, None] = {}
         self._draining = False
@@ -209,6 +210,8 @@ class Node:
         def respond(response: Written | Refused) -> None:
             self.send(source, Forwarded(call, response))
 
+        if not self._taken_up.is_new(source, call):
+            return
         refusal = self._refusal(request)
         if refusal is not None:
             code, text = refusal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from node.core.calls import TAKEN_UP_MAX, TakenUp
 from node.core.facts import DrainAsked, PeerSaid
 from node.core.messages import Ack, Declined, Forward, Forwarded, Refused, Replicate
 from tests.node.core.cluster import MS, Cluster
@@ -202,3 +203,28 @@ def test_an_expired_forward_is_refused() -> None:
     assert isinstance(answer.message, Forwarded)
     assert isinstance(answer.message.response, Refused)
     assert (answer.message.response.code, answer.message.response.definite) == ("expired", True)
+
+
+def test_a_forward_that_comes_twice_is_coordinated_once() -> None:
+    """A link may bring a message twice; one put must not get two dots (hazard H11)."""
+    cluster = Cluster()
+    a, *_, e = cluster.preference(KEY)
+    asker = cluster.put(e, KEY, b"value")
+    (letter,) = cluster.sent(Forward)
+    cluster.deliver(letter)
+    cluster.feed(a, PeerSaid(e, letter.message))
+    cluster.settle()
+    cluster.feed(a, PeerSaid(e, letter.message))
+    cluster.settle()
+    assert cluster.held(a, KEY) == [b"value"]
+    assert cluster.written(asker).coordinator == a
+
+
+def test_what_is_remembered_of_forwards_is_bounded() -> None:
+    """The latest calls only; another peer's call under the same number is another call."""
+    known = TakenUp()
+    assert known.is_new("n1", 1)
+    assert known.is_new("n2", 1)
+    assert not known.is_new("n1", 1)
+    assert all(known.is_new("n1", call) for call in range(2, TAKEN_UP_MAX + 2))
+    assert known.is_new("n1", 1)
