@@ -14,8 +14,8 @@ from node.runtime.main import main
 
 SCENARIO = "crash-partition"
 CHECKER = "convergence"
-SEEDS = 8
-OPTIONS: dict[str, Any] = {}
+SEEDS = 3
+OPTIONS: dict[str, Any] = {"every_s": 2.0, "for_s": 1.0}
 CALM: dict[str, Any] = {}
 PINNED = (
     "test_hints_found_at_a_restart_are_delivered",

@@ -15,7 +15,16 @@ from node.runtime.main import main
 SCENARIO = "crash-wipe"
 CHECKER = "dots"
 SEEDS = 8
-OPTIONS: dict[str, Any] = {"keys": 10, "every_s": 3.0, "for_s": 1.0}
+OPTIONS: dict[str, Any] = {
+    "n": 2,
+    "r": 1,
+    "w": 2,
+    "keys": 3,
+    "rate": 200.0,
+    "every_s": 3.0,
+    "for_s": 1.0,
+    "time_limit_s": 10.0,
+}
 CALM: dict[str, Any] = {}
 PINNED = ("test_a_crash_before_the_mark_is_durable_is_a_crash",)
 

@@ -19,18 +19,18 @@ from node.runtime.main import main
 
 SCENARIO = "crash-kill"
 CHECKER = "kept-writes"
-SEEDS = 10
+SEEDS = 5
 OPTIONS: dict[str, Any] = {
     "nodes": 1,
     "n": 1,
     "r": 1,
     "w": 1,
-    "keys": 60,
-    "rate": 1000.0,
+    "keys": 20,
+    "rate": 1500.0,
     "concurrency": 40,
-    "every_s": 2.0,
-    "for_s": 0.3,
-    "time_limit_s": 16.0,
+    "every_s": 0.5,
+    "for_s": 0.1,
+    "time_limit_s": 4.0,
 }
 CALM: dict[str, Any] = {}
 PINNED = (

@@ -17,8 +17,8 @@ from node.runtime.main import main
 
 SCENARIO = "partition-halves"
 CHECKER = "kept-writes"
-SEEDS = 2
-OPTIONS: dict[str, Any] = {}
+SEEDS = 5
+OPTIONS: dict[str, Any] = {"time_limit_s": 10.0}
 CALM: dict[str, Any] = {}
 PINNED = (
     "test_w_is_reached_with_a_fallback_that_holds_a_hint",
@@ -36,6 +36,7 @@ PINNED = (
     "test_a_window_is_delivered_before_the_next_one_is_begun",
     "test_hints_found_at_a_restart_are_delivered",
     "test_a_hint_made_after_the_last_one_was_delivered_is_delivered_too",
+    "test_a_hint_brings_what_its_write_has_replaced",
     "test_a_fallback_that_coordinates_twice_around_a_handoff_loses_nothing",
     "test_a_draining_node_stages_the_hints_of_its_last_put_before_it_leaves",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from node.core.clocks import Clock
 from node.core.messages import Ack, Fetch, Fetched, Replicate, Stored
 from tests.node.core.cluster import MS, Cluster
 
@@ -92,6 +93,16 @@ def test_siblings_come_together_under_one_context_that_replaces_them_all() -> No
 
     _settled_put(cluster, a, b"both", got.context)
     assert cluster.held(a, KEY) == cluster.held(b, KEY) == cluster.held(c, KEY) == [b"both"]
+
+
+def test_a_context_does_not_cover_a_hint_that_was_not_read() -> None:
+    """Whoever writes with a context erases what it covers: it must not claim what was not shown (hazard H17)."""
+    cluster = Cluster()
+    _, b, _, d, _ = cluster.preference(KEY)
+    cluster.node(d).replica.write(KEY, Clock(), b"kept for b", hint_for=b)
+    asker = cluster.get(d, KEY)
+    cluster.settle()
+    assert (cluster.got(asker).versions, cluster.got(asker).context) == ((), b"")
 
 
 def test_r_not_reached_has_definitely_failed() -> None:

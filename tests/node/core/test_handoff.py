@@ -161,6 +161,24 @@ def test_a_hint_made_after_the_last_one_was_delivered_is_delivered_too() -> None
     assert cluster.held(b, b"later") == [b"value"]
 
 
+def test_a_hint_brings_what_its_write_has_replaced() -> None:
+    """A hint without its past would set the new value up beside the old one, which nobody wants back (hazard H05)."""
+    cluster = Cluster()
+    a, _, c, *_ = cluster.preference(KEY)
+    old = cluster.put(a, KEY, b"old")
+    cluster.settle()
+    cluster.down = [c]
+    cluster.put(a, KEY, b"new", context=cluster.written(old).context)
+    cluster.settle()
+    cluster.elapse(300)
+    assert cluster.held(c, KEY) == [b"old"]
+
+    cluster.down = []
+    cluster.elapse(2000)
+    assert cluster.hints() == []
+    assert cluster.held(c, KEY) == [b"new"]
+
+
 def test_a_fallback_that_coordinates_twice_around_a_handoff_loses_nothing() -> None:
     """No disk fails and no process dies: a healthy fallback writes v1, delivers and deletes its hint, and writes v2.
     Without key epochs both would have one dot, and whoever has v1 would drop v2 as already known.

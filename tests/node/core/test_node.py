@@ -100,6 +100,51 @@ def test_an_answer_that_could_not_be_delivered_is_nobodys_business() -> None:
     assert cluster.status(b).suspected == ()
 
 
+def test_a_node_that_left_in_good_order_goes_on_counting() -> None:
+    """It keeps its incarnation, so it must not name a second write by a dot of its last life (hazard H03)."""
+    cluster = Cluster()
+    a, b, *_ = cluster.preference(KEY)
+    before = cluster.put(a, KEY, b"before")
+    cluster.settle()
+    cluster.feed(a, DrainAsked())
+    cluster.commit(a)
+    cluster.crash(a)
+    cluster.restart(a)
+    after = cluster.put(a, KEY, b"after")
+    cluster.settle()
+    assert cluster.written(before).dot != cluster.written(after).dot
+    assert sorted(cluster.held(b, KEY)) == [b"after", b"before"]
+
+
+def test_a_node_goes_on_counting_however_many_have_written_since() -> None:
+    """Its entry in a clock makes room for nobody's: a clock is never cut (hazards H02 and H03)."""
+    cluster = Cluster(n=5)
+    dots: list[str] = []
+    for name in cluster.preference(KEY) * 2:
+        read = cluster.get(name, KEY)
+        cluster.settle()
+        asker = cluster.put(name, KEY, b"value", context=cluster.got(read).context)
+        cluster.settle()
+        dots.append(cluster.written(asker).dot)
+    assert len(set(dots)) == len(dots)
+
+
+def test_a_quorum_that_was_missed_leaves_no_mark() -> None:
+    """The next put is taken as if nothing had been: "always writeable" (Dynamo, 2.3)."""
+    cluster = Cluster()
+    a, *others = cluster.preference(KEY)
+    cluster.down = others
+    missed = cluster.put(a, KEY, b"missed")
+    cluster.elapse(1100)
+    assert cluster.refused(missed).code == "unavailable"
+
+    cluster.down = []
+    cluster.elapse(500)
+    asker = cluster.put(a, KEY, b"taken")
+    cluster.settle()
+    cluster.written(asker)
+
+
 # --- leaving ---
 
 
