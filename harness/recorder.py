@@ -6,7 +6,8 @@ be judged. This file does not know what the records mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from checkers.history import Record, encode
@@ -37,16 +38,14 @@ class Recorder:
         self._drawn.take(self.now_ns(), step)
 
 
-class HistoryFile:
-    """A history on disk, written record by record."""
+@contextmanager
+def written(path: Path, heard: Heard | None) -> Iterator[Heard]:
+    """A history on disk, written record by record; whoever listens is told as well."""
+    with path.open("wb", buffering=0) as file:
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=0)
+        def write(record: Record) -> None:
+            file.write(encode(record))
+            if heard is not None:
+                heard(record)
 
-    def write(self, record: Record) -> None:
-        """Append a record."""
-        self._file.write(encode(record))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        yield write

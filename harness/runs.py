@@ -21,7 +21,7 @@ from harness import plugins
 from harness.contracts import Changed, Cluster
 from harness.directory import HISTORY, SCRIPT, SPEC, VerdictFile, save_schedule, save_verdict
 from harness.interrupts import Interruption, last_resort, uninterruptible
-from harness.recorder import Heard, HistoryFile, Recorder
+from harness.recorder import Heard, Recorder, written
 from harness.script import Drawn, Script
 from harness.script import save as save_script
 from harness.sim.loop import virtual
@@ -127,22 +127,13 @@ def carry_out(
     plot = Plot(spec, schedule_of(spec) if schedule is None else schedule, script)
     save(spec, directory / SPEC)
     save_schedule(plot.schedule, directory)
-    file = HistoryFile(directory / HISTORY)
-
-    def write(record: Record) -> None:
-        file.write(record)
-        if heard is not None:
-            heard(record)
-
     simulated: Simulated | None = None
-    try:
+    with written(directory / HISTORY, heard) as write:
         if spec.world == "sim":
             simulated = simulate(plot, write, keep=keep)
             drawn, interrupted = simulated.script, simulated.interrupted
         else:
             drawn, interrupted = _carry_out_really(_Run(plot, directory, write))
-    finally:
-        file.close()
     with uninterruptible():
         save_script(drawn, directory / SCRIPT)
         finished = Finished(

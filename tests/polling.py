@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 
 PAUSE_S = 0.02
 
@@ -13,4 +14,4 @@ def poll(holds: Callable[[], object], what: str, *, within_s: float) -> None:
     ends = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < ends, f"waited {within_s:g} s for {what}"
-        time.sleep(PAUSE_S)
+        Event().wait(PAUSE_S)  # a pause between two looks

@@ -103,7 +103,7 @@ class Switchboard:
 
 
 TAKEN_UP_MAX = 4096
-"""How many calls of others are remembered: those of many seconds, while a copy of a message is late by less than one."""
+"""How many calls of others are remembered: those of many seconds, while a copy of a message is late by less."""
 
 
 @dataclass

@@ -63,7 +63,7 @@ def main() -> int:
         for number in range(PROCESSES)
     ]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        found = list(pool.map(lambda order: results(*order, asked), orders))
+        found = list(pool.map(lambda order: results(order[0], order[1], asked), orders))
     bad = 0
     for place, spec in enumerate(asked):
         runs = [run[place] for run in found]
