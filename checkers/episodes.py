@@ -109,7 +109,7 @@ def episodes(history: History) -> tuple[Episode, ...]:
 
 @dataclass(frozen=True)
 class Downtime:
-    """A span in which a node was not there; `until` is `None` when it never came back."""
+    """A span in which a node was not there, or there and frozen; `until` is `None` when it never came back."""
 
     node: str
     since: int
@@ -121,14 +121,23 @@ class Downtime:
 
 
 def downtimes(history: History) -> tuple[Downtime, ...]:
-    """Find when nodes were killed, stopped or gone by themselves, until they were started again; one pass."""
+    """Find when nodes were killed, stopped, gone by themselves or frozen, until they were there again; one pass.
+
+    A frozen node is away: nobody can tell it from a dead one. One that dies while it is frozen is not back before it
+    has been started.
+    """
     found: list[Downtime] = []
     gone: dict[str, int] = {}
+    dead: dict[str, bool] = {}
     for change in history.node_changes:
-        if change.event in ("killed", "stopped", "exited"):
+        if change.event in ("killed", "stopped", "exited", "paused"):
             gone.setdefault(change.node, change.at)
-        elif change.event == "started" and change.node in gone:
+            dead[change.node] = dead.get(change.node, False) or change.event != "paused"
+        elif change.node in gone and (
+            change.event == "started" or (change.event == "resumed" and not dead[change.node])
+        ):
             found.append(Downtime(change.node, gone.pop(change.node), change.at))
+            del dead[change.node]
     found.extend(Downtime(node, since, None) for node, since in gone.items())
     return tuple(found)
 

@@ -17,7 +17,10 @@ from harness.options import FIELDS
 from harness.runs import schedule_of
 from harness.scenarios import Scenario
 from harness.spec import RunSpec, UsageError
-from nemesis.catalog import fits, missing_powers
+from nemesis.catalog import fits, missing_powers, needs_files
+
+ENGINES_ON_FILES = ("log",)
+"""Those whose files exist in every world; in simulation the others are stand-ins."""
 
 
 def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...] = (), **options: Any) -> RunSpec:
@@ -33,6 +36,10 @@ def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...]
     if scenario.drawn is not None:  # a fault that finds no room is as good as switched off
         struck = {injection.name for injection in schedule}
         spec = msgspec.structs.replace(spec, faults=tuple(name for name in spec.faults if name in struck))
+    without_files = [name for name in spec.faults if needs_files(name) and spec.engine not in ENGINES_ON_FILES]
+    if without_files:
+        engines = " or ".join(ENGINES_ON_FILES)
+        raise UsageError(f"--engine {spec.engine}: {', '.join(without_files)} needs an engine on files; give {engines}")
     unable = missing_powers(spec.faults, system.POWERS)
     if unable:
         raise UsageError(f"--system {spec.system}: {'; '.join(unable)}")
@@ -70,8 +77,12 @@ def _fitted(spec: RunSpec, drawn: Any) -> RunSpec:
     n = min(spec.n, spec.nodes) if "n" in drawn else spec.n
     quorums = {name: min(getattr(spec, name), n) for name in ("r", "w") if name in drawn}
     for_s = {"for_s": min(spec.for_s, spec.every_s * 0.9)} if "for_s" in drawn else {}
-    faults = tuple(name for name in spec.faults if "faults" not in drawn or fits(name, spec.node_ids))
+    faults = tuple(name for name in spec.faults if "faults" not in drawn or _can_be(name, spec))
     return msgspec.structs.replace(spec, n=n, faults=faults, **quorums, **for_s)
+
+
+def _can_be(fault: str, spec: RunSpec) -> bool:
+    return fits(fault, spec.node_ids) and (spec.engine in ENGINES_ON_FILES or not needs_files(fault))
 
 
 def replay_line(spec: RunSpec) -> str:

@@ -67,7 +67,7 @@ def run_command(scenario: str, world: str, runs: Path, trace: bool, attempts: in
     if scenario.endswith(".json"):
         sys.exit(EXIT[_run_file(Path(scenario), world, runs, attempts, trace=trace, asked=asked)])
     specs = [complete_spec(name, found, **asked) for name, found in plugins.find_scenarios(scenario).items()]
-    chosen = choose(world, plugins.system(specs[0].system).WORLDS)
+    chosen = choose(world, plugins.system(specs[0].system).WORLDS, [fault for spec in specs for fault in spec.faults])
     series = Series(chosen, runs, console_for(sys.stdout), keep_traces=trace)
     sys.exit(EXIT[series.run_all(specs).value])
 
@@ -86,7 +86,7 @@ def _run_file(path: Path, world: str, runs: Path, attempts: int, *, trace: bool,
     scenario = load(path)
     case = replace(scenario.case, spec=changed(scenario.case.spec, asked))
     look_here_for(case.spec.variant)
-    chosen = choose(world, plugins.system(case.spec.system).WORLDS)
+    chosen = choose(world, plugins.system(case.spec.system).WORLDS, case.spec.faults)
     series = Series(chosen, runs, console_for(sys.stdout), keep_traces=trace)
     line = shlex.join(["keelhaul", "run", str(path), "--world", chosen.world])
     return series.run_until(replace(scenario, case=case), line, attempts).value
@@ -109,7 +109,7 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
     directory = find_run(run, runs)
     spec, before = load(directory / SPEC), load_verdict(directory)
     look_here_for(spec.variant)
-    chosen = choose(world or spec.world, plugins.system(spec.system).WORLDS)
+    chosen = choose(world or spec.world, plugins.system(spec.system).WORLDS, spec.faults)
     schedule = load_schedule(directory, spec)
     console = console_for(sys.stdout)
     console.print(f"{chosen.note}; repeating {directory}", style="bold", highlight=False)

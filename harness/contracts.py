@@ -82,8 +82,8 @@ class Inspector(Protocol):
 
 
 Changed = Callable[[str, str, dict[str, Any]], None]
-"""Told when something happens to a node: its name, `started`, `killed`, `stopped`, `wiped` or `exited`, and
-detail.
+"""Told when something happens to a node: its name, `started`, `killed`, `stopped`, `wiped`, `exited`, `paused` or
+`resumed`, and detail.
 """
 
 
@@ -116,6 +116,10 @@ class Cluster(Protocol):
 
 class World(Protocol):
     """A way to run nodes: a file in `harness/worlds/`."""
+
+    @property
+    def POWERS(self) -> tuple[type, ...]:  # noqa: N802 - a module constant, named like one
+        """What its clusters grant: the keys of their `powers`."""
 
     def probe(self) -> str | None:
         """Why this world cannot be had here, in one line with what to do about it, or None when it can."""

@@ -50,9 +50,15 @@ def fits(name: str, nodes: Sequence[str]) -> bool:
     return True
 
 
+def needs_files(name: str) -> bool:
+    """Whether the fault says of itself that it happens within files, so that a stand-in for a disk cannot have it."""
+    return bool(getattr(load(name), "NEEDS_FILES", False))
+
+
 def ends_process(name: str) -> bool:
-    """Whether the fault takes its victims' processes down."""
-    return load(name).NEEDS in (Processes, Disks)
+    """Whether the fault takes its victims' processes down; one with power over them may say `ENDS_PROCESS = False`."""
+    fault = load(name)
+    return fault.NEEDS in (Processes, Disks) and bool(getattr(fault, "ENDS_PROCESS", True))
 
 
 def missing_powers(wanted: Iterable[str], granted: Collection[type]) -> list[str]:

@@ -1,17 +1,18 @@
 """Finish what was begun, so that a fault never leaves the cluster half broken.
 
 Cancellation is the normal end of a run that was interrupted, and it may come at any await: in the middle of a kill, or
-of the cure. This file knows how to carry work to its end all the same. It does not know one fault or one power.
+of the cure. This file knows how to carry work to its end all the same, and how to end what goes on beside a fault. It
+does not know one fault or one power.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from nemesis.powers import PowerError
+from nemesis.powers import CureError, PowerError
 
 T = TypeVar("T")
 
@@ -49,3 +50,58 @@ async def each(
             if isinstance(answer, BaseException)
         ]
         raise error("; ".join(told)) from failures[0]
+
+
+@asynccontextmanager
+async def mended(harm: AbstractAsyncContextManager[T], what: str) -> AsyncIterator[T]:
+    """Keep a power's context open as long as this one, and leave it to the end; what fails there is a `CureError`."""
+    done = await harm.__aenter__()
+    try:
+        yield done
+    finally:
+        await to_the_end(_left(harm, what))
+
+
+async def _left(harm: AbstractAsyncContextManager[Any], what: str) -> None:
+    try:
+        await harm.__aexit__(None, None, None)
+    except Exception as error:
+        raise CureError(str(error) if isinstance(error, PowerError) else f"{what}: {error!r}") from error
+
+
+Work = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+"""Something that goes on for as long as a fault is in force; it calls what it is given once it has begun to harm."""
+
+
+@asynccontextmanager
+async def meanwhile(*works: Work) -> AsyncIterator[None]:
+    """Let works go on beside the body, which begins when one of them has; their failures are raised, at the latest
+    when all have been ended.
+
+    A work is ended by cancelling it, so it carries its own cure.
+    """
+    begun = asyncio.Event()
+    tasks = [asyncio.ensure_future(work(begun.set)) for work in works]
+    for task in tasks:
+        task.add_done_callback(lambda _: begun.set())
+    try:
+        await begun.wait()
+        _complain(tasks)
+        yield
+    finally:
+        await to_the_end(_ended(tasks))
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    _complain(tasks)
+
+
+def _complain(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Raise what went wrong in a work, a failed cure before anything else."""
+    errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    worst_first = sorted(filter(None, errors), key=lambda error: not isinstance(error, CureError))
+    if worst_first:
+        raise worst_first[0]

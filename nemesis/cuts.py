@@ -7,11 +7,11 @@ nothing was not delivered: it may have come when nobody spoke, and then the run 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from random import Random
 
-from nemesis.cures import to_the_end
-from nemesis.powers import CureError, Cut, Effect, Link, Network, Plan, PlanError, PowerError
+from nemesis.cures import mended
+from nemesis.powers import Cut, Effect, Link, Network, Plan, PlanError
 
 Group = tuple[str, ...]
 
@@ -45,24 +45,15 @@ def between(group: Sequence[str], others: Sequence[str]) -> tuple[Link, ...]:
 async def inject(network: Network, plan: Plan) -> AsyncIterator[Effect]:
     """Cut the plan's links for as long as the context is open; the proof is each link's traffic, read at the heal."""
     effect = Effect()
-    cut = network.cut(plan.links)
-    traffic = await cut.__aenter__()
+    traffic: Cut = {}
     try:
-        yield effect
+        async with mended(network.cut(plan.links), "the cut") as traffic:
+            yield effect
     finally:
-        await to_the_end(_heal(cut, traffic, effect))
+        prove(effect, traffic)
 
 
-async def _heal(cut: AbstractAsyncContextManager[Cut], traffic: Cut, effect: Effect) -> None:
-    try:
-        await cut.__aexit__(None, None, None)
-    except Exception as error:
-        raise CureError(str(error) if isinstance(error, PowerError) else f"the cut: {error!r}") from error
-    finally:
-        _prove(effect, traffic)
-
-
-def _prove(effect: Effect, traffic: Cut) -> None:
+def prove(effect: Effect, traffic: Cut) -> None:
     """Take over what each cut link saw and dropped."""
     for (source, target), count in traffic.items():
         effect.observed[f"{source}>{target}"] = {"seen": count.seen, "dropped": count.dropped}

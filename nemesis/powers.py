@@ -71,8 +71,8 @@ class Disturbance:
     """What a bad link does to what it carries; every part is off at its default.
 
     `delay_ms` is added to each message and `jitter_ms` at most on top of it. `loss`, `duplicate` and `reorder` are
-    shares from 0 to 1; a lost message is gone for good, a reordered one overtakes or is overtaken, as on another
-    connection. `clogged` holds everything back until the end and then lets it go in order.
+    shares from 0 to 1; a lost message is gone for good, a reordered one comes up to `reorder_ms` later and out of its
+    turn, as on another connection. `clogged` holds everything back until the end and then lets it go in order.
     """
 
     delay_ms: float = 0.0
@@ -80,12 +80,16 @@ class Disturbance:
     loss: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0
+    reorder_ms: float = 0.0
     clogged: bool = False
 
 
 @dataclass
 class Disturbed:
-    """What a bad link did: how many messages came by, and to how many of them which thing happened."""
+    """What a bad link did: how many messages came by, and to how many of them which thing happened.
+
+    `reordered` are those that were overtaken by a later message, or overtook an earlier one.
+    """
 
     seen: int = 0
     delayed: int = 0
@@ -154,13 +158,15 @@ class Clocks(Protocol):
         """How many times the node has read its clock while it was off."""
 
 
-class Disks(Protocol):
-    """The power over the nodes' disks. What is asked for a running node takes effect at once."""
+class Disks(Processes, Protocol):
+    """The power over the nodes' disks, and over the processes on them, which a broken disk ends. What is asked for a
+    running node takes effect at once.
+    """
 
     def trouble(self, node: str, kind: str, amount: float) -> AbstractAsyncContextManager[Traffic]:
         """Make the node's disk `slow` (`amount` times), `full` (after `amount` more bytes), `failing` (the next sync
         fails) or `lying` (syncs are not done), while the context is open; `seen` counts the syncs, `dropped` those
-        that were hit.
+        that were hit, both brought up to date when it ends. A `PowerError` for what this disk cannot be.
         """
 
     async def damage(self, node: str, kind: str) -> int:
@@ -230,7 +236,8 @@ class Fault(Protocol):
     A file may also say `BEYOND = True`: no configuration claims to survive it, so it is drawn only when asked for, and
     after it only safety is judged. And it may say `LOSES_DISK = True`: its plan takes one victim out of the nodes it is
     given, and that node's data are gone. The schedule then gives it the same single node every time (see
-    `nemesis.schedule`).
+    `nemesis.schedule`). One that has power over processes and leaves them running says `ENDS_PROCESS = False`.
+    What happens within a disk's files says `NEEDS_FILES = True`.
     """
 
     @property

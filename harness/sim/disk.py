@@ -40,7 +40,8 @@ class SimDisk(MemoryStore):
     """An engine on virtual time. `image` survives a crash and is handed to the next life of the node.
 
     The node is told through `guard`, which keeps an error of the node's from ending more than the node. A sync takes
-    `factor` times as long as drawn, and fails while `failing` is set; both are counted there.
+    `factor` times as long as drawn, and fails if it ends while `failing` is set; `traffic` counts both. What a failed
+    sync has written is drawn in the crash that follows.
     """
 
     durable = True
@@ -65,20 +66,26 @@ class SimDisk(MemoryStore):
 
     def commit(self, done: Callable[[], None]) -> None:
         """Commit what is staged now, after the time of a sync."""
-        if self.traffic is not None:
-            self.traffic.seen += 1
-            self.traffic.dropped += 1
+        self._count(hit=self.factor != 1.0)
         batch = self._under_way = self.seal()
-        acknowledge = self._refuse if self.failing else done
 
         def synced() -> None:
-            if self._under_way is batch:
-                self._under_way = None
-                if not self.failing:
-                    self.settle(batch)
-                self._guard(acknowledge)
+            if self._under_way is not batch:
+                return
+            if self.failing:
+                self._count(hit=True, seen=False)
+                self._guard(self._refuse)
+                return
+            self._under_way = None
+            self.settle(batch)
+            self._guard(done)
 
         self._loop.after(round(sync_ns(self._rng) * self.factor), synced, self._label)
+
+    def _count(self, *, hit: bool, seen: bool = True) -> None:
+        if self.traffic is not None:
+            self.traffic.seen += seen
+            self.traffic.dropped += hit
 
     def _refuse(self) -> None:
         raise EngineError("the disk: input/output error at a sync")

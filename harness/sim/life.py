@@ -3,7 +3,8 @@
 A crash fences the ports first: callbacks that are still in the heap find nothing to do, and nothing reaches the world
 after death. The corpse is kept until the run ends, because dropping a conversation would run its `finally` blocks. A
 frozen node does nothing; when it goes on, its overdue timers and the messages that have queued up come in an order that
-is drawn, since neither can be relied on. A slow one takes time for each step, one after the other.
+is drawn, since neither can be relied on. A slow one takes time for each step, one after the other. What cannot be done
+at once waits in one queue, so that no message of a link overtakes another there.
 
 This file knows one process. It does not know the others, nor what the node does.
 """
@@ -11,6 +12,7 @@ This file knows one process. It does not know the others, nor what the node does
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
@@ -67,7 +69,8 @@ class Life:
         self._died = died
         self._asked: dict[int, Callable[[Response | DebugResponse | None], None]] = {}
         self._next_asker = 1
-        self._stalled: list[tuple[bool, Act]] = []
+        self._waiting: deque[tuple[bool, Act]] = deque()
+        self._serving = False
         self._free_ns = 0
         self._timer_label = f"{node} timer"
         self.engine: Engine
@@ -82,7 +85,7 @@ class Life:
 
     def hear(self, source: str, message: PeerMessage) -> None:
         """A message from another node has arrived."""
-        if self.frozen or self.busy or not self.alive:
+        if self.frozen or self.busy or self._waiting or not self.alive:
             self.act(lambda: self.host.peer_said(source, message))
             return
         try:
@@ -94,10 +97,8 @@ class Life:
         """Let the node act, as soon as it can; an exception is the end of it, as it is of a process."""
         if not self.alive:
             return
-        if self.frozen:
-            self._stalled.append((timer, act))
-        elif self.busy:
-            self._queue(act, *self.busy)
+        if self.frozen or self.busy or self._waiting:
+            self._queue(act, timer)
         else:
             self._do(act)
 
@@ -110,20 +111,29 @@ class Life:
     def _end_of(self, error: Exception) -> None:
         self._died(self, f"{type(error).__name__}: {error}")
 
-    def _queue(self, act: Act, step_ns: int, steps: Traffic) -> None:
-        """Act when the steps before this one are done."""
-        now_ns = self._loop.now_ns
-        begin_ns = max(now_ns, self._free_ns)
-        self._free_ns = begin_ns + step_ns
-        steps.seen += 1
-        steps.dropped += begin_ns > now_ns
-        self._loop.after(begin_ns - now_ns, lambda: self._begin_late(act), f"{self.node} step")
+    def _queue(self, act: Act, timer: bool) -> None:
+        if self.busy is not None:
+            _, steps = self.busy
+            steps.seen += 1
+            steps.dropped += bool(self._waiting) or self._free_ns > self._loop.now_ns
+        self._waiting.append((timer, act))
+        self._serve_soon()
 
-    def _begin_late(self, act: Act) -> None:
-        if self.frozen:
-            self._stalled.append((False, act))
-        elif self.alive:
-            self._do(act)
+    def _serve_soon(self) -> None:
+        """Take the next step when the one before it is done."""
+        if self._waiting and not self._serving and not self.frozen:
+            self._serving = True
+            self._loop.after(max(0, self._free_ns - self._loop.now_ns), self._serve, f"{self.node} step")
+
+    def _serve(self) -> None:
+        self._serving = False
+        if self.frozen or not self.alive:
+            return
+        _, act = self._waiting.popleft()
+        if self.busy is not None:
+            self._free_ns = self._loop.now_ns + self.busy[0]
+        self._do(act)
+        self._serve_soon()
 
     def freeze(self) -> None:
         """Do nothing until `thaw`."""
@@ -134,13 +144,11 @@ class Life:
         waited.
         """
         self.frozen = False
-        stalled, self._stalled = self._stalled, []
         order = rng.randrange(3)
         if order < 2:
-            stalled.sort(key=lambda waiting: waiting[0] is (order == 0))
-        for timer, act in stalled:
-            self.act(act, timer=timer)
-        return len(stalled)
+            self._waiting = deque(sorted(self._waiting, key=lambda waiting: waiting[0] is (order == 0)))
+        self._serve_soon()
+        return len(self._waiting)
 
     def fence(self) -> None:
         """From now on nothing comes in and nothing goes out; whoever waits for an answer learns that there is
@@ -169,8 +177,14 @@ class Life:
 
     def after(self, delay_ns: int, callback: Act) -> Event:
         """Call back after a time by the node's clock, unless the node has died."""
+
+        def fire() -> None:
+            if timer.callback is not None:  # it may have been cancelled while it was overdue
+                callback()
+
         lasts_ns = self._clock.lasts_ns(delay_ns)
-        return self._loop.after(lasts_ns, lambda: self.act(callback, timer=True), self._timer_label)
+        timer = self._loop.after(lasts_ns, lambda: self.act(fire, timer=True), self._timer_label)
+        return timer
 
     # --- the transport port ---
 

@@ -1,8 +1,9 @@
 """The simulated network: directed links that delay, cut, lose, duplicate, reorder, clog and break.
 
 What one node sends to another arrives in the order in which it was sent, as over TCP; different links know nothing of
-each other. A message to a node that is down comes back as unreached: its connection is refused. What a cut does to
-the messages on it is the network's `on_cut`:
+each other. A message to a node that is down comes back as unreached: its connection is refused. One that was sent to a
+process that has been replaced meanwhile is lost with it. What a cut does to the messages on it is the network's
+`on_cut`:
 
 - `drop`: what enters the link is gone, silently, as behind a proxy that swallows frames;
 - `hold`: it waits in the sender's kernel. After the heal it is sent again when TCP's back-off says so, which may take
@@ -16,23 +17,17 @@ This file knows addresses and callbacks, not what is sent.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from harness.sim.latency import Latency
 from harness.sim.loop import Event, SimLoop
+from harness.sim.retransmission import next_attempt_ns
 from nemesis.powers import Cut, Disturbance, Disturbed, Link, Traffic
 
 CONNECT_TIMEOUT_NS = 1_000_000_000
-RETRANSMIT_NS = 200_000_000
-RETRANSMIT_NS_MAX = 60_000_000_000
-"""TCP's first time-out for an unacknowledged segment on Linux, doubled after each attempt, and its bound."""
-
-REORDERED_WITHIN = 20
-"""A reordered message takes up to so many times as long as another would."""
-
 Receive = Callable[[str, Any], None]
 """Takes a message, with the name of its sender."""
 
@@ -41,9 +36,9 @@ Unreached = Callable[[str, Any], None]
 
 
 class Flight(Event):
-    """One message under way on one connection, the line's `connection` at the time."""
+    """One message under way: on one connection, to one life of its target, the line's at the time."""
 
-    __slots__ = ("connection", "line", "message", "network", "unreached")
+    __slots__ = ("connection", "life", "line", "message", "network", "unreached")
 
     def __init__(self, network: SimNetwork, line: _Line, message: Any, unreached: Unreached, label: str) -> None:
         super().__init__(self.arrive, label)
@@ -52,25 +47,33 @@ class Flight(Event):
         self.message = message
         self.unreached = unreached
         self.connection = line.connection
+        self.life = line.life
 
     def arrive(self) -> None:
         """Hand the message over, or let the sender know that nobody is there."""
         network, line = self.network, self.line
         if self.connection != line.connection:
-            return  # it was lost with its connection, and counted then
+            network.tell(self, "lost")  # with its connection, and counted then
+            return
         line.flying -= 1
         network.in_flight[line.source] -= 1
         receive = network.receivers.get(line.target)
-        if receive is not None:
+        if receive is None:
+            network.refuse(self, line.latency.draw_ns(line.rng))
+        elif self.life != line.life:
+            network.tell(self, "lost")
+        else:
             network.tell(self, "arrived")
             receive(line.source, self.message)
-        else:
-            network.refuse(self, line.latency.draw_ns(line.rng))
 
 
 @dataclass(eq=False)
 class _Line:
-    """One directed link: its own random delays, when its last message arrives, and all that is wrong with it."""
+    """One directed link: its own random delays, when its last message arrives, and all that is wrong with it.
+
+    `held_since_ns` is when the first of what is held met a cut. `strays` are messages let out of order that nobody has
+    overtaken yet: when each arrives, and who counts it if somebody does.
+    """
 
     source: str
     target: str
@@ -81,9 +84,11 @@ class _Line:
     cuts: list[Traffic] = field(default_factory=list)
     bad: list[tuple[Disturbance, Disturbed]] = field(default_factory=list)
     held: list[Flight] = field(default_factory=list)
-    held_since_ns: int = 0
+    held_since_ns: int | None = None
+    strays: list[tuple[int, Disturbed]] = field(default_factory=list)
     flying: int = 0
     connection: int = 0
+    life: int = 0
     labels: dict[type, str] = field(default_factory=dict)
 
     @property
@@ -100,6 +105,13 @@ class _Line:
         if label is None:
             label = self.labels[kind] = f"{self.source}>{self.target} {kind.__name__}"
         return label
+
+    def overtaken_by(self, arrival_ns: int, now_ns: int) -> None:
+        """Count the strays that arrive later than a message that is sent later, and forget who has arrived."""
+        if self.strays:
+            for stray_ns, done in self.strays:
+                done.reordered += stray_ns > arrival_ns
+            self.strays = [stray for stray in self.strays if now_ns < stray[0] <= arrival_ns]
 
 
 Watch = Callable[[Flight, str], None]
@@ -139,6 +151,9 @@ class SimNetwork:
     def detach(self, node: str) -> None:
         """A node is gone; whoever sends to it finds its connection refused."""
         self.receivers.pop(node, None)
+        for source in self.nodes:
+            if source != node:
+                self._lines[source, node].life += 1
 
     def send(self, source: str, target: str, message: Any, unreached: Unreached) -> None:
         """Carry a message; `unreached` is called, after a round trip, when nobody is there to take it."""
@@ -159,7 +174,6 @@ class SimNetwork:
 
     def refuse(self, flight: Flight, after_ns: int) -> None:
         """Tell the sender, after a while, that a message did not arrive."""
-
         self.tell(flight, "refused")
         self._loop.after(
             after_ns, lambda: flight.unreached(flight.line.target, flight.message), f"{flight.label} unreached"
@@ -172,13 +186,15 @@ class SimNetwork:
 
     # --- the way of a message ---
 
-    def _carry(self, flight: Flight, more_ns: int = 0, *, in_order: bool = True) -> None:
+    def _carry(self, flight: Flight, more_ns: int = 0, *, in_order: bool = True) -> int:
+        """Let a message travel, and say when it arrives."""
         line = flight.line
         arrival_ns = self._loop.now_ns + more_ns + line.latency.draw_ns(line.rng)
         if in_order:
             arrival_ns = line.last_ns = max(arrival_ns, line.last_ns + 1)
         line.flying += 1
         self._loop.at(arrival_ns, flight)
+        return arrival_ns
 
     def _enter(self, line: _Line, flight: Flight) -> None:
         """A message enters a link with which something is wrong."""
@@ -195,7 +211,7 @@ class SimNetwork:
 
     def _meet_cut(self, line: _Line, flight: Flight) -> None:
         if self._on_cut == "hold":
-            if not line.held:
+            if line.held_since_ns is None:
                 line.held_since_ns = self._loop.now_ns
             line.held.append(flight)
             return
@@ -206,29 +222,41 @@ class SimNetwork:
             self.tell(flight, "dropped")
 
     def _pass(self, line: _Line, flight: Flight) -> None:
-        """Pass a bad link that is open: each of its disturbances does its own."""
-        more_ns, copies, in_order = 0, 1, True
+        """Pass a bad link that is open: each of its disturbances does its own, until one loses the message."""
+        more_ns, copies, strayed = 0, 1, list[Disturbed]()
+        rng = line.rng
         for how, done in line.bad:
             done.seen += 1
-            if how.loss and line.rng.random() < how.loss:
+            if how.loss and rng.random() < how.loss:
                 done.lost += 1
-                copies = 0
-            if how.duplicate and line.rng.random() < how.duplicate:
+                self.in_flight[line.source] -= 1
+                self.tell(flight, "lost")
+                return
+            if how.duplicate and rng.random() < how.duplicate:
                 done.duplicated += 1
                 copies *= 2
-            if how.reorder and line.rng.random() < how.reorder:
-                done.reordered += 1
-                in_order = False
-                more_ns += int(line.latency.draw_ns(line.rng) * line.rng.random() * REORDERED_WITHIN)
+            if how.reorder and rng.random() < how.reorder:
+                strayed.append(done)
+                more_ns += int(rng.random() * how.reorder_ms * 1e6)
             if how.delay_ms or how.jitter_ms:
                 done.delayed += 1
-                more_ns += int((how.delay_ms + line.rng.random() * how.jitter_ms) * 1e6)
+                more_ns += int((how.delay_ms + rng.random() * how.jitter_ms) * 1e6)
         self.in_flight[line.source] += copies - 1
-        if not copies:
-            self.tell(flight, "lost")
         for copy in range(copies):
             again = flight if copy == 0 else Flight(self, line, flight.message, flight.unreached, flight.label)
-            self._carry(again, more_ns, in_order=in_order)
+            self._let_go(line, again, more_ns, strayed)
+
+    def _let_go(self, line: _Line, flight: Flight, more_ns: int, strayed: list[Disturbed]) -> None:
+        """Carry a message, in its turn or out of it, and count who overtakes whom."""
+        before_ns = line.last_ns
+        arrival_ns = self._carry(flight, more_ns, in_order=not strayed)
+        if not strayed:
+            line.overtaken_by(arrival_ns, self._loop.now_ns)
+        elif arrival_ns < before_ns:
+            for done in strayed:
+                done.reordered += 1
+        else:
+            line.strays += [(arrival_ns, done) for done in strayed]
 
     def _count(self, line: _Line, what: str) -> None:
         for _, done in line.bad:
@@ -237,7 +265,7 @@ class SimNetwork:
 
     def _give_up(self, line: _Line) -> int:
         """Forget what is held, and say how much that was."""
-        given_up, line.held = line.held, []
+        given_up, line.held, line.held_since_ns = line.held, [], None
         self.in_flight[line.source] -= len(given_up)
         for flight in given_up:
             self.tell(flight, "lost")
@@ -267,14 +295,15 @@ class SimNetwork:
     def _reopen(self, line: _Line) -> None:
         """Let what was held go on: at once after a clog, when TCP tries again after a cut."""
         if line.held and not line.cuts and not line.clogged:
-            at_ns = next_attempt_ns(line.held_since_ns, self._loop.now_ns) if self._on_cut == "hold" else 0
-            wait_ns = max(0, at_ns - self._loop.now_ns)
-            self._loop.after(wait_ns, lambda: self._release(line), f"{line.source}>{line.target} sent again")
+            since_ns, now_ns = line.held_since_ns, self._loop.now_ns
+            wait_ns = 0 if since_ns is None else next_attempt_ns(since_ns, now_ns) - now_ns
+            self._loop.after(wait_ns, lambda: self._release(line, since_ns), f"{line.source}>{line.target} sent again")
         line.look()
 
-    def _release(self, line: _Line) -> None:
-        if not line.cuts and not line.clogged:
-            held, line.held = line.held, []
+    def _release(self, line: _Line, since_ns: int | None) -> None:
+        """Send what is held, unless it was cut off again, or given up and is not what was held then."""
+        if not line.cuts and not line.clogged and line.held_since_ns == since_ns:
+            held, line.held, line.held_since_ns = line.held, [], None
             line.look()
             for flight in held:
                 flight.connection = line.connection
@@ -307,16 +336,3 @@ class SimNetwork:
         line.flying = 0
         line.connection += 1
         return lost + self._give_up(line)
-
-
-def next_attempt_ns(since_ns: int, now_ns: int) -> int:
-    """When TCP next sends what it has tried to send since then: attempts 0.2 s, 0.6 s, 1.4 s, 3 s … later."""
-    return next(attempt for attempt in _attempts(since_ns) if attempt >= now_ns)
-
-
-def _attempts(since_ns: int) -> Iterator[int]:
-    wait_ns = RETRANSMIT_NS
-    while True:
-        since_ns += wait_ns
-        yield since_ns
-        wait_ns = min(2 * wait_ns, RETRANSMIT_NS_MAX)

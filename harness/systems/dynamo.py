@@ -11,21 +11,38 @@ import importlib
 from collections.abc import Awaitable, Callable
 from random import Random
 
+import msgspec
+
+from checkers.evidence import listed, shown
 from checkers.history import Ack, Held, Outcome, Version
 from harness.contracts import Reply, Step
 from harness.spec import RunSpec, UsageError
-from nemesis.powers import Network, Processes
+from nemesis.powers import Clocks, Connections, Disks, Links, Network, Pauses, Processes, Speed
 from node.client.client import Channel, Client, DebugClient, OutcomeUnknownError, RequestFailedError
 from node.core.config import ClusterConfig, ConfigError
 from node.core.messages import Ack as NodeAck
-from node.core.messages import HeldKey
+from node.core.messages import (
+    Declined,
+    Fetch,
+    Fetched,
+    Forward,
+    Forwarded,
+    HeldKey,
+    Message,
+    Put,
+    Refused,
+    Replicate,
+)
 from node.core.messages import Version as NodeVersion
 from node.core.node import Node
+from node.core.replica import Record
+from node.core.store import Space
+from node.core.versions import Versions
 from node.runtime.host import Host
 from node.runtime.ports import Clock, Engine, Transport
 
 OPERATIONS = ("get", "put")
-POWERS = (Network, Processes)
+POWERS = (Network, Links, Connections, Processes, Pauses, Speed, Clocks, Disks)
 WORLDS = ("containers", "processes", "sim")
 
 SETTABLE = tuple(name for name in ClusterConfig.__struct_fields__ if name not in ("members", "secret", "n", "r", "w"))
@@ -195,3 +212,41 @@ def _acks(acks: tuple[NodeAck, ...]) -> tuple[Ack, ...]:
 def _held(entry: HeldKey) -> Held:
     versions = tuple(_version(version) for version in entry.versions)
     return Held(key=printable(entry.key), primaries=entry.primaries, versions=versions, hint_for=entry.hint_for)
+
+
+def told(message: Message) -> tuple[str, str | None]:
+    """What a message between nodes says, in a few words, and the key that it names, if it names one.
+
+    An answer names none: it belongs to what it answers.
+    """
+    label, about = type(message).__name__, None
+    match message:
+        case Fetch(key=key):
+            about = key
+        case Fetched(versions=versions):
+            label = f"Fetched {_values(versions)}"
+        case Replicate(key=key, versions=versions, hint_for=hint_for):
+            label, about = f"Replicate {_values(versions)}{f' as a hint for {hint_for}' if hint_for else ''}", key
+        case Forward(put=Put(key=key, value=value)):
+            label, about = f"Forward put {shown(printable(value))}", key
+        case Forwarded(response=response):
+            label = f"Forwarded refusal: {response.text}" if isinstance(response, Refused) else "Forwarded success"
+        case Declined(text=text):
+            label = f"Declined: {text}"
+    return label, None if about is None else printable(about)
+
+
+def stored(space: Space, name: bytes, value: bytes | None) -> tuple[str, str | None]:
+    """What a node has made durable, in a few words, and the key that it is of; its own records are of none."""
+    if space is Space.META:
+        return f"commits its own {name.decode()}", None
+    target, _, key = name.rpartition(b"\0")
+    hint = f"a hint for {target.decode()}" if space is Space.HINTS else "its copy"
+    if value is None:
+        return f"forgets {hint}", printable(key)
+    held = _values(msgspec.msgpack.decode(value, type=Record).versions)
+    return f"commits {held}{f' as {hint}' if space is Space.HINTS else ''}", printable(key)
+
+
+def _values(versions: Versions) -> str:
+    return listed((shown(printable(sibling.value)) for sibling in versions.siblings), at_most=4) or "nothing"

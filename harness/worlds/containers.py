@@ -41,6 +41,8 @@ __all__ = ["open", "probe", "run"]
 
 T = TypeVar("T")
 
+POWERS = (Network, Processes)
+
 FIRST_ADDRESS = 10
 """The lower ones are for the host's end of the network, and for what is put beside the nodes by hand."""
 

@@ -35,6 +35,8 @@ from node.runtime.settings import Settings
 
 T = TypeVar("T")
 
+POWERS = (Network, Processes)
+
 HOST = "127.0.0.1"
 START_S = 15.0
 POLL_S = 0.02

@@ -22,6 +22,7 @@ from harness.sim.loop import SimLoop
 from harness.sim.loop import run as run_virtual
 from harness.sim.network import SimNetwork
 from harness.sim.storage import Storage, storage
+from harness.sim.watching import Entry, WatchedEngine, Watcher
 from harness.spec import RunSpec
 from nemesis.powers import (
     Clocks,
@@ -39,8 +40,11 @@ from nemesis.powers import (
 )
 from node.client.client import ChannelError
 from node.core.messages import DebugRequest, Request
+from node.runtime.ports import Engine
 
 T = TypeVar("T")
+
+POWERS = (Network, Links, Connections, Processes, Pauses, Speed, Clocks, Disks)
 
 START_NS_MIN, START_NS_MAX = 30_000_000, 150_000_000
 """How long a node takes to start."""
@@ -86,7 +90,7 @@ class SimChannel:
 class SimCluster:
     """The nodes of one simulated run, and the powers over them, all of which it grants itself but for the links'."""
 
-    def __init__(self, spec: RunSpec, loop: SimLoop, changed: Changed) -> None:
+    def __init__(self, spec: RunSpec, loop: SimLoop, changed: Changed, watcher: Watcher | None = None) -> None:
         self.nodes = spec.node_ids
         self.loop = loop
         self.latency = Latency(spec.latency_us, spec.latency_sigma)
@@ -101,6 +105,9 @@ class SimCluster:
         self._build = self._system.builder(spec)
         self._spec = spec
         self._changed = changed
+        self._watcher = watcher
+        if watcher is not None:
+            self.links.watch = lambda flight, fate: watcher.flew(loop.now_ns, flight, fate)
         self._corpses: list[Life] = []
         self._busy: dict[str, tuple[int, Traffic]] = {}
         self._rng = {node: Random(f"{spec.world_seed}:node:{node}") for node in self.nodes}
@@ -120,10 +127,10 @@ class SimCluster:
 
     async def start(self, node: str) -> None:
         """Begin a new life of a node, on what its last one left on the disk."""
-        if node in self.lives:
-            raise PowerError(f"{node} is running")
         rng = self._rng[node]
         await asyncio.sleep(rng.randint(START_NS_MIN, START_NS_MAX) / 1e9)
+        if node in self.lives:
+            raise PowerError(f"{node} is running")
         life = self.lives[node] = Life(node, self.loop, self.links, self.clocks[node], self._died)
         life.act(lambda: self._put_together(life, Random(rng.getrandbits(64))))
         if not life.alive:
@@ -133,9 +140,19 @@ class SimCluster:
         self._changed(node, "started", {})
 
     def _put_together(self, life: Life, rng: Random) -> None:
-        life.engine = self._storages[life.node].open(life.act)
+        life.engine = self._watched(life.node, self._storages[life.node].open(life.act))
         life.host = self._build(life.node, life.engine, life, life, rng, life.leave)
         life.host.start()
+
+    def _watched(self, node: str, engine: Engine) -> Engine:
+        watcher = self._watcher
+        if watcher is None:
+            return engine
+
+        def committed(entries: tuple[Entry, ...]) -> None:
+            watcher.committed(self.loop.now_ns, node, entries)
+
+        return WatchedEngine(engine, committed)
 
     async def kill(self, node: str) -> None:
         """End a node at once."""
@@ -198,7 +215,7 @@ class SimCluster:
     async def seen(self, node: str) -> Skew | None:
         """How far off the clock is that the node reads."""
         life = self.lives.get(node)
-        return None if life is None else Skew(life.offset_ns() / 1e6, self.clocks[node].skewed.drift_ppm)
+        return None if life is None or life.frozen else Skew(life.offset_ns() / 1e6, self.clocks[node].skewed.drift_ppm)
 
     def reads(self, node: str) -> int:
         """How many times the node has read its clock while it was off."""
@@ -265,11 +282,16 @@ def probe() -> str | None:
 
 
 @asynccontextmanager
-async def open(spec: RunSpec, directory: Path, changed: Changed) -> AsyncIterator[SimCluster]:  # noqa: ARG001 - no files here
+async def open(
+    spec: RunSpec,
+    directory: Path,  # noqa: ARG001 - no files here
+    changed: Changed,
+    watcher: Watcher | None = None,
+) -> AsyncIterator[SimCluster]:
     """Start the nodes of a run on the running virtual loop."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop), "the simulated world runs on a SimLoop"
-    cluster = SimCluster(spec, loop, changed)
+    cluster = SimCluster(spec, loop, changed, watcher)
     await asyncio.gather(*(cluster.start(node) for node in cluster.nodes))
     yield cluster
 

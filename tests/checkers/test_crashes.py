@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from checkers.crashes import check
-from checkers.history import History, NodeChanged, PhaseBegan, RunStarted
+from checkers.history import FaultChanged, History, NodeChanged, PhaseBegan, Record, RunStarted
 from checkers.verdict import Answer
 
 
@@ -35,3 +39,64 @@ def test_an_unasked_end_is_named_with_its_time_phase_and_error() -> None:
 def test_without_nodes_nothing_is_known() -> None:
     """A run in which no node was started proves nothing about nodes."""
     assert check(history()).answer is Answer.UNKNOWN
+
+
+def on_a_disk(
+    *exits: tuple[float, str, dict[str, Any]],
+    name: str = "disk-failing",
+    observed: dict[str, Any] | None = None,
+    healed: bool = True,
+) -> History:
+    """A history in which n1's disk is broken from second 10 to second 20, and nodes end by themselves."""
+    run = RunStarted(scenario="s", system="x", world="sim", workload="w", seed=1, nodes=("n1", "n2"), n=2, r=1, w=1)
+    observed = {"n1": {"exits": 1}} if observed is None else observed
+    records: list[Record] = [
+        NodeChanged(at=0, node="n1", event="started"),
+        *(NodeChanged(at=int(at * 10**9), node=node, event="exited", detail=told) for at, node, told in exits),
+    ]
+    for second, event in ((10, "requested"), (11, "started"), *(((20, "healed"),) if healed else ())):
+        proof = observed if event == "healed" else {}
+        detail = {"nodes": ["n1"]}
+        records.append(FaultChanged(at=second * 10**9, id=1, name=name, event=event, detail=detail, observed=proof))
+    return History([run, *sorted(records, key=lambda record: getattr(record, "at", 0))])
+
+
+BROKE = {"error": "DiskError: n1/0001.log: Input/output error"}
+
+
+@pytest.mark.parametrize("at", [10, 11, 15.5, 20])
+def test_a_node_whose_disk_broke_was_right_to_end(at: float) -> None:
+    """From the request of the fault to its cure, once for each end that the fault answers for."""
+    verdict = check(on_a_disk((at, "n1", BROKE)))
+
+    assert verdict.answer is Answer.VALID
+    assert "but for 1 end on a broken disk" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("exits", "more"),
+    [
+        ([(9.9, "n1", BROKE)], {}),
+        ([(20.1, "n1", BROKE)], {}),
+        ([(15, "n2", BROKE)], {}),
+        ([(15, "n1", {})], {}),
+        ([(15, "n1", {"code": 70})], {}),
+        ([(15, "n1", BROKE)], {"name": "kill"}),
+        ([(15, "n1", BROKE)], {"observed": {}}),
+        ([(15, "n1", BROKE)], {"observed": {"n1": {"exits": 0}}}),
+        ([(15, "n1", BROKE)], {"observed": {"n1": {"exits": "many"}}}),
+        ([(15, "n1", BROKE)], {"observed": {"n1": 3}}),
+        ([(15, "n1", BROKE)], {"healed": False}),
+    ],
+)
+def test_nothing_else_is_forgiven(exits: list[tuple[float, str, dict[str, Any]]], more: dict[str, Any]) -> None:
+    """Too early, too late, another node, no error, another fault, or a fault that did not see the end."""
+    assert check(on_a_disk(*exits, **more)).answer is Answer.INVALID
+
+
+def test_more_ends_than_the_fault_answers_for_are_found() -> None:
+    """The first is forgiven, the second is the node's own."""
+    verdict = check(on_a_disk((12, "n1", BROKE), (15, "n1", {"error": "KeyError: 17"})))
+
+    assert (verdict.answer, verdict.found) == (Answer.INVALID, 1)
+    assert "at 15.000 s" in verdict.findings[0].summary

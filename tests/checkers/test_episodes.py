@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from checkers.episodes import Episode, episodes
+from checkers.episodes import Episode, downtimes, episodes
+from checkers.history import History, NodeChanged
 from tests.checkers.story import Story
 
 
@@ -48,3 +49,30 @@ def test_what_is_no_list_of_names_says_nothing(odd: object) -> None:
 def test_links_are_read_in_their_direction() -> None:
     """The first node of a link is the one that is not heard."""
     assert _episode(detail={"links": ["n1>n2", "n2>n1", "odd"]}).links == (("n1", "n2"), ("n2", "n1"), ("odd", ""))
+
+
+def _downtimes(*changes: tuple[int, str]) -> list[tuple[int, int | None]]:
+    """From when to when n1 was away."""
+    story = Story()
+    records = [*story.told().records[:1], *(NodeChanged(at=at, node="n1", event=event) for at, event in changes)]
+    return [(away.since, away.until) for away in downtimes(History(records))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "away"),
+    [
+        ([(1, "started"), (5, "killed"), (8, "started")], [(5, 8)]),
+        ([(1, "started"), (5, "paused"), (8, "resumed")], [(5, 8)]),
+        ([(5, "paused"), (6, "killed"), (8, "resumed"), (9, "started")], [(5, 9)]),
+        ([(5, "paused"), (6, "exited"), (9, "started")], [(5, 9)]),
+        ([(5, "paused"), (8, "resumed"), (9, "killed"), (9, "wiped"), (12, "started")], [(5, 8), (9, 12)]),
+        ([(5, "paused")], [(5, None)]),
+        ([(5, "exited"), (6, "exited")], [(5, None)]),
+        ([(5, "resumed"), (6, "started")], []),
+    ],
+)
+def test_a_node_is_away_while_it_is_dead_or_frozen(
+    changes: list[tuple[int, str]], away: list[tuple[int, int | None]]
+) -> None:
+    """One that dies in its sleep is not back before it has been started."""
+    assert _downtimes(*changes) == away

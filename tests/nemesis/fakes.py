@@ -1,25 +1,35 @@
 """Powers over a cluster that exists in memory only, for tests of faults.
 
 Every method takes a few turns of the loop, so that a test can cancel in the middle of it, and cancelling one in the
-middle leaves its work half done, as in real life. `whole` says whether everything is as it was at the beginning.
+middle leaves its work half done, as in real life. `whole` says whether everything is as it was at the beginning, and
+`use` does what gives a fault its effect.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from nemesis.powers import Cut, Link, Network, PowerError, Powers, Processes, Traffic
+from nemesis.powers import (
+    Clocks,
+    Connections,
+    Cut,
+    Disks,
+    Link,
+    Links,
+    Network,
+    Pauses,
+    PowerError,
+    Powers,
+    Processes,
+    Speed,
+    Traffic,
+)
+from tests.nemesis.fake_links import FakeClocks, FakeConnections, FakeLinks, FakePauses, FakeSpeed
+from tests.nemesis.turns import NODES, turns
 
-NODES = ("n1", "n2", "n3", "n4", "n5")
-
-
-async def turns(count: int) -> None:
-    """Let others run that many times."""
-    for _ in range(count):
-        await asyncio.sleep(0)
+__all__ = ["NODES", "FakeDisks", "FakeNetwork", "FakeProcesses", "fake_powers", "turns"]
 
 
 class FakeNetwork:
@@ -129,6 +139,74 @@ class FakeProcesses:
         await turns(2)
 
 
+class FakeDisks(FakeProcesses):
+    """Processes on disks that can be in trouble; one that fails or is full ends its node when it is used."""
+
+    def __init__(self, nodes: Sequence[str] = NODES) -> None:
+        super().__init__(nodes)
+        self.troubles: dict[str, tuple[str, Traffic]] = {}
+        self.rotten: dict[str, int] = {}
+        self.refuses_rot = False
+        self.rot_bytes = 1
+        self.patient = False
+
+    @asynccontextmanager
+    async def trouble(self, node: str, kind: str, amount: float) -> AsyncIterator[Traffic]:
+        """Give it trouble."""
+        assert amount >= 0
+        await turns(1)
+        traffic = Traffic()
+        self.troubles[node] = kind, traffic
+        try:
+            await turns(1)
+            yield traffic
+        finally:
+            await turns(1)
+            del self.troubles[node]
+
+    async def damage(self, node: str, kind: str) -> int:
+        """Damage it while it is down."""
+        await turns(1)
+        assert not self.up[node]
+        assert kind == "rot"
+        self.rotten[node] = self.rot_bytes
+        return self.rot_bytes
+
+    async def start(self, node: str) -> None:
+        """Start it, unless it refuses what it finds."""
+        if self.refuses_rot and self.rotten.get(node):
+            raise PowerError(f"{node} ended while it was starting")
+        await super().start(node)
+
+    async def wipe(self, node: str) -> None:
+        """Empty its disk, and the damage is gone."""
+        await super().wipe(node)
+        self.rotten.pop(node, None)
+
+    def use(self) -> None:
+        """Sync once on every disk in trouble."""
+        for node, (kind, traffic) in self.troubles.items():
+            traffic.seen += 1
+            traffic.dropped += 1
+            if kind in ("failing", "full") and not self.patient:
+                self.up[node] = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether every node runs on a disk without trouble."""
+        return super().whole and not self.troubles
+
+
 def fake_powers(nodes: Sequence[str] = NODES) -> Powers:
-    """Every power there is a fake of."""
-    return {Network: FakeNetwork(nodes), Processes: FakeProcesses(nodes)}
+    """Every power there is a fake of; whoever has power over disks has it over the processes on them."""
+    disks = FakeDisks(nodes)
+    return {
+        Network: FakeNetwork(nodes),
+        Links: FakeLinks(nodes),
+        Connections: FakeConnections(nodes),
+        Processes: disks,
+        Pauses: FakePauses(nodes),
+        Speed: FakeSpeed(nodes),
+        Clocks: FakeClocks(nodes),
+        Disks: disks,
+    }

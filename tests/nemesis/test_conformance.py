@@ -10,11 +10,13 @@ import msgspec
 import pytest
 
 from nemesis.catalog import load, names
-from nemesis.powers import Effect, Fault, Plan
+from nemesis.powers import Clocks, Connections, Effect, Fault, Pauses, Plan, Processes
+from tests.nemesis.clock import run_virtually
 from tests.nemesis.fakes import NODES, fake_powers, turns
 
 FAULTS = names()
 LONGEST = 200
+LASTS_S = 3
 
 
 def power_for(fault: Fault) -> Any:
@@ -24,12 +26,17 @@ def power_for(fault: Fault) -> Any:
     return granted[fault.NEEDS]
 
 
-async def strike(fault: Fault, power: Any, plan: Plan) -> Effect:
-    """Inject, let traffic flow for a few turns, heal."""
+async def strike(fault: Fault, power: Any, plan: Plan, lasts_s: float = 0.0) -> Effect:
+    """Inject, let traffic flow for a few turns and for so many virtual seconds, heal; nothing goes on afterwards."""
+    before = len(asyncio.all_tasks())
     async with fault.inject(power, plan) as effect:
-        assert not power.whole, "nothing was broken"
+        assert getattr(power, "struck", not power.whole), "nothing was broken"
         power.use()
         await turns(3)
+        for _ in range(round(lasts_s * 100)):
+            await asyncio.sleep(0.01)
+            power.use()
+    assert len(asyncio.all_tasks()) == before, "something goes on after the heal"
     return effect
 
 
@@ -38,11 +45,31 @@ def test_it_injects_heals_and_proves_it(name: str) -> None:
     """A fault breaks something while it is in force, nothing afterwards, and can show its effect."""
     fault = load(name)
     power = power_for(fault)
-    effect = asyncio.run(strike(fault, power, fault.plan(NODES, Random("1"))))
+    effect = run_virtually(strike(fault, power, fault.plan(NODES, Random("1")), LASTS_S))
     assert power.whole
     assert effect.delivered
     assert effect.observed
     assert msgspec.json.decode(msgspec.json.encode(effect.observed)) == effect.observed
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_it_says_so_when_it_had_no_effect(name: str) -> None:
+    """Where nobody speaks, syncs or works, a fault that is seen only in its effect was not delivered."""
+    fault = load(name)
+    power = power_for(fault)
+
+    async def idle() -> Effect:
+        async with fault.inject(power, fault.plan(NODES, Random("1"))) as effect:
+            await asyncio.sleep(LASTS_S)
+        return effect
+
+    effect = run_virtually(idle())
+    assert power.whole
+    assert effect.delivered == (fault.NEEDS in SEEN_AT_ONCE or name in SEEN_AT_ONCE)
+
+
+SEEN_AT_ONCE = (Processes, Pauses, Clocks, Connections, "disk-rot")
+"""What can be looked up without anybody's help: processes, clocks, and what a reset or a flipped bit says it did."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -67,6 +94,7 @@ async def _cancelled_after(steps: int, fault: Fault, power: Any) -> bool:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert len(asyncio.all_tasks()) == 1, "something goes on after the heal"
     return True
 
 
@@ -101,13 +129,15 @@ def test_the_plan_is_data(name: str) -> None:
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
     named = [
         *plan.nodes,
-        *(node for link in plan.links for node in link),
+        *(node for link in (*plan.links, *plan.paths) for node in link),
         *(node for side in plan.sides for node in side),
     ]
     assert set(named) <= set(NODES)
-    assert plan.links or plan.nodes
-    assert all(source != target for source, target in plan.links)
+    assert plan.links or plan.paths or plan.nodes
+    assert all(source != target for source, target in (*plan.links, *plan.paths))
     assert len(set(plan.links)) == len(plan.links)
+    assert len(set(plan.paths)) == len(plan.paths)
+    assert all(isinstance(number, int | float) for number in plan.how.values())
 
 
 @pytest.mark.parametrize("name", FAULTS)

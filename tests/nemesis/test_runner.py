@@ -13,7 +13,7 @@ from nemesis.powers import CureError, Network, Plan, PowerError, Powers, Process
 from nemesis.runner import FaultEvent, run
 from nemesis.schedule import Injection, draw
 from tests.nemesis.clock import run_virtually
-from tests.nemesis.fakes import NODES, FakeNetwork, FakeProcesses, turns
+from tests.nemesis.fakes import NODES, FakeDisks, FakeNetwork, FakeProcesses, fake_powers, turns
 
 SECOND = 10**9
 KILL = Injection(id=1, name="kill", at_ns=2 * SECOND, for_ns=3 * SECOND, plan=Plan(nodes=("n2",)))
@@ -24,15 +24,21 @@ CUT = Injection(id=2, name="partition-isolate", at_ns=4 * SECOND, for_ns=4 * SEC
 class Stage:
     """A cluster, and what was told about it: virtual second, fault, event."""
 
-    network: FakeNetwork = field(default_factory=FakeNetwork)
-    processes: FakeProcesses = field(default_factory=FakeProcesses)
+    powers: Powers = field(default_factory=fake_powers)
     events: list[tuple[float, FaultEvent]] = field(default_factory=list)
     began: float = 0.0
 
     @property
-    def powers(self) -> Powers:
-        """Both powers."""
-        return {Network: self.network, Processes: self.processes}
+    def network(self) -> FakeNetwork:
+        """The links that can be cut."""
+        network: FakeNetwork = self.powers[Network]
+        return network
+
+    @property
+    def processes(self) -> FakeDisks:
+        """The nodes' processes."""
+        processes: FakeDisks = self.powers[Processes]
+        return processes
 
     @property
     def now(self) -> float:
@@ -47,7 +53,7 @@ class Stage:
     @property
     def whole(self) -> bool:
         """Whether nothing is broken."""
-        return self.network.whole and self.processes.whole
+        return all(power.whole for power in self.powers.values())
 
     def record(self, event: FaultEvent) -> None:
         """Take an event down."""

@@ -78,7 +78,7 @@ def test_one_disk_is_lost_at_most(seed: int, periods: int) -> None:
     schedule = draw([*losers, "kill"], NODES, seed=seed, duration_ns=periods * 8 * SECOND)
     victims = {each.plan.nodes for each in schedule if loses_disk(each.name)}
     assert len(victims) == 1
-    assert len(strikes(schedule, "wipe")) == periods
+    assert len(strikes(schedule, losers[0])) == periods
 
 
 @UNHURRIED
@@ -191,3 +191,46 @@ def test_every_fault_draws_from_the_generator_it_is_given() -> None:
         assert generator.getstate() != state, f"{name} draws nothing"
         generator.setstate(state)
         assert load(name).plan(NODES, generator) == first
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("pause", "kill", False),
+        ("disk-failing", "kill", False),
+        ("disk-slow", "pause", False),
+        ("clock-jump", "clock-drift", False),
+        ("slow", "kill", True),
+        ("slow", "pause", True),
+        ("clock-jump", "kill", True),
+        ("clock-drift", "disk-slow", True),
+        ("slow", "clock-strobe", True),
+    ],
+)
+def test_what_may_happen_to_one_node_at_a_time(one: str, other: str, together: bool) -> None:
+    """Whoever starts and stops a node's process has it alone; its clock and its speed are other matters."""
+    first, second = (
+        Injection(id=number, name=name, at_ns=0, for_ns=5, plan=Plan(nodes=("n1",)))
+        for number, name in enumerate((one, other), start=1)
+    )
+    assert collide(first, second) is not together
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("delay", "loss", False),
+        ("partition-flapping", "partition-halves", False),
+        ("delay", "partition-halves", True),
+        ("clog", "connection-reset", True),
+    ],
+)
+def test_what_may_happen_to_one_link_at_a_time(one: str, other: str, together: bool) -> None:
+    """A link that is bad may be cut as well; two faults of one power keep apart, also where one only has paths."""
+    link = (("n1", "n2"),)
+    plans = {name: Plan(links=link) if name == "partition-halves" else Plan(paths=link) for name in (one, other)}
+    first, second = (
+        Injection(id=number, name=name, at_ns=0, for_ns=5, plan=plans[name])
+        for number, name in enumerate((one, other), start=1)
+    )
+    assert collide(first, second) is not together

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from harness.sim.disk import SimDisk
+from harness.sim.disk import AtomicStorage, SimDisk, sync_ns
 from harness.sim.loop import SimLoop, run, virtual
+from nemesis.powers import PowerError
 from node.core.store import Space
+from node.runtime.ports import EngineError
 
 
 def _disk(loop: SimLoop, seed: int = 1) -> SimDisk:
@@ -146,8 +149,113 @@ def test_one_seed_is_one_disk() -> None:
 
 def test_syncs_have_a_tail() -> None:
     """Most take about a millisecond; a few wait for something else, long enough to make a peer impatient."""
-    loop = virtual()
-    disk = _disk(loop)
-    times_ms = sorted(disk._sync_ns() / 1e6 for _ in range(5000))
+    rng = Random("syncs")
+    times_ms = sorted(sync_ns(rng) / 1e6 for _ in range(5000))
     assert times_ms[2500] == pytest.approx(0.9, rel=0.2)
     assert 20 < times_ms[-1] < 200
+
+
+def _storage(loop: SimLoop, seed: int = 1) -> AtomicStorage:
+    return AtomicStorage(loop, "n1", Random(f"storage:{seed}"))
+
+
+class _Node:
+    """Takes what its disk tells it, and dies of errors."""
+
+    def __init__(self, storage: AtomicStorage) -> None:
+        self.storage = storage
+        self.error: EngineError | None = None
+        self.acknowledged = 0
+        self.engine = storage.open(self.act)
+
+    def act(self, act: Callable[[], None]) -> None:
+        """What the disk has to say."""
+        try:
+            act()
+        except EngineError as error:
+            self.error = error
+            self.storage.crash()
+
+    def put(self, key: bytes) -> None:
+        """Stage and commit."""
+        self.engine.stage(Space.DATA, key, b"value")
+        self.engine.commit(self.committed)
+
+    def committed(self) -> None:
+        """One more is durable."""
+        self.acknowledged += 1
+
+
+def test_a_failing_sync_is_refused_and_what_it_wrote_is_drawn() -> None:
+    """Whether it began before or after the disk broke; nothing that was lost was ever acknowledged."""
+    kept = []
+    for seed in range(40):
+        loop = virtual()
+        storage = _storage(loop, seed)
+
+        async def main(storage: AtomicStorage = storage) -> list[bytes]:
+            node = _Node(storage)
+            node.put(b"k")
+            with storage.trouble("failing", 0) as traffic:
+                await asyncio.sleep(1)
+            assert "input/output error" in str(node.error)
+            assert node.acknowledged == 0
+            assert traffic.dropped == 1
+            return sorted(storage.open(node.act).image[Space.DATA])
+
+        kept.append(run(main(), loop))
+    assert {tuple(keys) for keys in kept} == {(), (b"k",)}
+
+
+def test_a_sync_that_outlives_the_trouble_is_acknowledged() -> None:
+    """What ends on a whole disk has happened, and whoever waits for it is told so."""
+    loop = virtual()
+    storage = _storage(loop)
+
+    async def main() -> None:
+        node = _Node(storage)
+        with storage.trouble("failing", 0) as traffic:
+            node.put(b"k")
+        await asyncio.sleep(1)
+        assert (node.error, node.acknowledged, traffic.dropped) == (None, 1, 0)
+        assert node.engine.image[Space.DATA] == {b"k": b"value"}
+
+    run(main(), loop)
+
+
+def test_a_slow_disk_is_slow_for_this_life_and_the_next() -> None:
+    """As many times as was asked for, counted, and no longer than that."""
+
+    def took_ms(factor: float) -> float:
+        loop = virtual()
+        storage = _storage(loop)
+
+        async def main() -> float:
+            with storage.trouble("slow", factor) as traffic:
+                node = _Node(storage)
+                node.put(b"k")
+                while not node.acknowledged:
+                    await asyncio.sleep(0.0001)
+            assert (traffic.seen, traffic.dropped) == (1, int(factor != 1))
+            took = loop.now_ns / 1e6
+            node.put(b"k2")
+            await asyncio.sleep(0.5)
+            assert (traffic.seen, node.acknowledged) == (1, 2), "after the heal nothing is counted"
+            return took
+
+        return run(main(), loop)
+
+    assert took_ms(100) == pytest.approx(100 * took_ms(1), rel=0.2)
+
+
+@pytest.mark.parametrize("kind", ["full", "lying"])
+def test_what_takes_files_is_refused(kind: str) -> None:
+    """The stand-in has none, and says what has."""
+    storage = _storage(virtual())
+    with (
+        pytest.raises(PowerError, match=f"n1: a {kind} disk needs files; run with --engine log"),
+        storage.trouble(kind, 1),
+    ):
+        pass
+    with pytest.raises(PowerError, match="n1: rot needs files"):
+        storage.damage("rot")

@@ -35,7 +35,7 @@ class _Bench:
 
     def send(self, source: str, target: str, message: str) -> None:
         """Send, and write down if it comes back."""
-        self.network.send(source, target, message, lambda: self.unreached.append(message))
+        self.network.send(source, target, message, lambda _peer, text: self.unreached.append(text))
 
     def run(self, script: Callable[[], Awaitable[None]]) -> None:
         """Run a script, and let everything arrive."""
