@@ -1,4 +1,4 @@
-"""The commands of the bug hunter: explore many seeds, merge shards, shrink a run, explain it.
+"""The commands of the bug hunter: explore many seeds, merge shards, shrink a run; how it is explained stands apart.
 
 This file knows options and exit codes. Heavy modules are imported by the commands that need them.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.explaining import explain_command
 from harness.options import EXIT, EXIT_FAILED, given, look_here_for, runs_option, spec_options
 from harness.spec import UsageError
 
@@ -187,4 +188,4 @@ def shrink_command(run: Path, runs: Path, **options: Any) -> None:
     sys.exit(EXIT["valid" if shrink_run(run, runs, console_for(sys.stdout), **options) else "unknown"])
 
 
-COMMANDS = (explore_command, merge_command, shrink_command)
+COMMANDS = (explore_command, merge_command, shrink_command, explain_command)

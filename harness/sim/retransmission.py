@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 RETRANSMIT_NS = 200_000_000
-RETRANSMIT_NS_MAX = 60_000_000_000
+RETRANSMIT_NS_MAX = 120_000_000_000
 """TCP's first time-out for an unacknowledged segment on Linux, doubled after each attempt, and its bound."""
 
 
