@@ -120,7 +120,7 @@ class FaultChanged(msgspec.Struct, frozen=True, tag_field="type", tag="fault", k
 
 
 class NodeChanged(msgspec.Struct, frozen=True, tag_field="type", tag="node", kw_only=True, omit_defaults=True):
-    """A node `started`, was `killed`, `stopped` by request, `wiped` (disk lost), `paused` or `resumed`, or it `exited`."""
+    """A node `started`, was `killed`, `stopped`, `wiped` (disk lost), `paused`, `resumed`, or `exited` by itself."""
 
     at: int
     node: str

@@ -46,6 +46,26 @@ class Host(Protocol):
         """A request came in."""
 
 
+class Timer(Event):
+    """A timer of one life. It may be overdue, because the node could do nothing, and be cancelled then."""
+
+    __slots__ = ("act", "life")
+
+    def __init__(self, life: Life, act: Act, label: str) -> None:
+        super().__init__(self.due, label)
+        self.life = life
+        self.act = act
+
+    def due(self) -> None:
+        """Its time has come."""
+        self.life.act(self.fire, timer=True)
+
+    def fire(self) -> None:
+        """The node gets to it."""
+        if self.callback is not None:
+            self.act()
+
+
 class Life:
     """A node's process, and the clock and the transport that its host lives on. `died` is told why it ended by itself.
 
@@ -177,13 +197,8 @@ class Life:
 
     def after(self, delay_ns: int, callback: Act) -> Event:
         """Call back after a time by the node's clock, unless the node has died."""
-
-        def fire() -> None:
-            if timer.callback is not None:  # it may have been cancelled while it was overdue
-                callback()
-
-        lasts_ns = self._clock.lasts_ns(delay_ns)
-        timer = self._loop.after(lasts_ns, lambda: self.act(fire, timer=True), self._timer_label)
+        timer = Timer(self, callback, self._timer_label)
+        self._loop.at(self._loop.now_ns + self._clock.lasts_ns(delay_ns), timer)
         return timer
 
     # --- the transport port ---
