@@ -50,7 +50,7 @@ class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag_field="type", tag="run", kw_only=True):
-    """The first record: what this is a history of. `faults` names every fault that the run was meant to inject."""
+    """The first record: what this is a history of, and the `faults` to inject; where `drawn`, each may bite nothing."""
 
     format: int = FORMAT
     scenario: str
@@ -63,6 +63,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag_field="type", tag="run", kw_on
     r: int
     w: int
     faults: tuple[str, ...] = ()
+    drawn: bool = False
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag_field="type", tag="phase", kw_only=True):
@@ -167,9 +168,7 @@ class RunEnded(msgspec.Struct, frozen=True, tag_field="type", tag="end", kw_only
     interrupted: str | None = None
 
 
-Record = (
-    RunStarted | PhaseBegan | Invoked | Completed | FaultChanged | NodeChanged | Dumped | Settled | RunEnded
-)  # fmt: skip
+Record = RunStarted | PhaseBegan | Invoked | Completed | FaultChanged | NodeChanged | Dumped | Settled | RunEnded
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

@@ -2,10 +2,10 @@
 
 "Always writeable" is what Dynamo was built for (2.3), and a sloppy quorum is how it does it (4.6): a side with W nodes
 can take a write whoever the primaries are. While nothing is wrong it may refuse one put in twenty and leave half of
-them unanswered, no more; a side of a cut must only not be silent. What a store refuses for a reason of the put's own
-(too large, malformed, with a foreign context) says nothing about it. This file knows cuts, sides and outcomes. It does
-not know what became of what was accepted. A side is judged by the node that the client asked. One pass, and one more
-over the puts of each cut, found by bisection.
+them unanswered, no more, and no node may refuse each of five; a side of a cut must only not be silent. What a store
+refuses for a reason of the put's own (too large, malformed, with a foreign context) says nothing about it. This file
+knows cuts, sides and outcomes. It does not know what became of what was accepted. A side is judged by the node that the
+client asked. One pass, and one more over the puts of each cut, found by bisection.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from checkers.verdict import FINDINGS_MAX, Answer, Finding, Verdict
 _NAME = "writable"
 _TRIES_MIN = 10
 _SHARED_TRIES_MIN = 20
+_NODE_TRIES_MIN = 5
 _FAILED_MAX = 0.05
 _UNKNOWN_MAX = 0.5
 _OWN_REASONS = ("too-large", "bad-request", "bad-context")
@@ -98,7 +99,7 @@ def check(history: History) -> Verdict:
             cut.take(put)
     calm = _calm(history, puts)
     about_cuts = [_cut_figures(history, cut) for cut in cuts]
-    findings = [*_refused_in_calm(calm), *_silent_sides(history, cuts)]
+    findings = [*_refused_in_calm(calm), *_refusing_nodes(calm), *_silent_sides(history, cuts)]
     accepted = sum(map(is_acknowledged, puts))
     answer, reason = _answer(puts, accepted, findings)
     return Verdict(
@@ -220,6 +221,24 @@ def _refused_in_calm(calm: list[Operation]) -> list[Finding]:
                 *operation_lines(refused),
             ),
         )
+    ]
+
+
+def _refusing_nodes(calm: list[Operation]) -> list[Finding]:
+    """Find nodes that certainly refused every put that they were asked for while nothing was wrong."""
+    by_node: dict[str, list[Operation]] = {}
+    for put in calm:
+        by_node.setdefault(put.invoked.node, []).append(put)
+    return [
+        Finding(
+            kind="refusing-node",
+            summary=f"{node} refused each of {counted(len(puts), 'put')} while nothing was wrong",
+            operations=tuple(put.id for put in puts[:_NODE_TRIES_MIN]),
+            nodes=(node,),
+            evidence=tuple(operation_lines(puts)),
+        )
+        for node, puts in by_node.items()
+        if len(puts) >= _NODE_TRIES_MIN and all(map(is_refused, puts))
     ]
 
 

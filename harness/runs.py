@@ -247,6 +247,12 @@ def _cluster(run: _Run, changed: Changed) -> AbstractAsyncContextManager[Cluster
     return cluster
 
 
+def is_drawn(scenario: str) -> bool:
+    """Whether each seed of a scenario is another world, with faults of its own."""
+    found = plugins.scenario(scenario)
+    return found is not None and found.drawn is not None
+
+
 def _run_record(spec: RunSpec) -> RunStarted:
     return RunStarted(
         scenario=spec.scenario,
@@ -259,6 +265,7 @@ def _run_record(spec: RunSpec) -> RunStarted:
         r=spec.r,
         w=spec.w,
         faults=spec.faults,
+        drawn=is_drawn(spec.scenario),
     )
 
 

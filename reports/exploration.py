@@ -21,6 +21,8 @@ from checkers.verdict import Answer
 
 KINDS_SHOWN = 20
 SEEDS_SHOWN = 8
+OFTEN = 20
+"""A fault that was injected so many times and never bit is one that does not work."""
 STYLE = {Answer.VALID: "green", Answer.INVALID: "bold red", Answer.UNKNOWN: "yellow"}
 
 
@@ -38,6 +40,10 @@ class Shown(Protocol):
     @property
     def kinds(self) -> Mapping[str, int]:
         """Its findings by kind."""
+
+    @property
+    def struck(self) -> Mapping[str, int]:
+        """How many faults of each name were injected."""
 
     @property
     def delivered(self) -> Mapping[str, int]:
@@ -67,6 +73,7 @@ class Tally:
     wanted: int
     answers: Counter[Answer] = field(default_factory=Counter)
     kinds: dict[str, list[int]] = field(default_factory=dict)
+    struck: Counter[str] = field(default_factory=Counter)
     delivered: Counter[str] = field(default_factory=Counter)
     operations: int = 0
     events: int = 0
@@ -81,6 +88,7 @@ class Tally:
     def take(self, result: Shown, *, now: bool = True) -> None:
         """Count one seed; one that is known from before counts for no speed."""
         self.answers[result.answer] += 1
+        self.struck.update(result.struck)
         self.delivered.update(result.delivered)
         self.operations += result.operations
         self.events += result.events
@@ -96,6 +104,11 @@ class Tally:
     def done(self) -> int:
         """How many seeds were run."""
         return sum(self.answers.values())
+
+    @property
+    def toothless(self) -> list[str]:
+        """The faults that were injected often, and never seen to take effect."""
+        return [name for name, number in sorted(self.struck.items()) if number >= OFTEN and not self.delivered[name]]
 
     def speed(self) -> str:
         """How fast it goes, in words."""
@@ -137,18 +150,20 @@ def print_exploration(console: Console, tally: Tally, title: str) -> None:
     console.print(f"run again in another process under another hash seed: {tally.again}, the same: {same}")
     for told in tally.differed:
         console.print(told, style="bold red", highlight=False, markup=False)
-    if tally.delivered:
+    if tally.struck:
         console.print(_faults(tally))
     if tally.kinds:
         console.print(_kinds(tally))
 
 
 def _faults(tally: Tally) -> Table:
-    table = Table(box=None, pad_edge=False, title="faults delivered", title_justify="left", title_style="")
+    table = Table(
+        box=None, pad_edge=False, title="faults delivered, of those injected", title_justify="left", title_style=""
+    )
     for _ in range(3):
         table.add_column(no_wrap=True)
         table.add_column(justify="right")
-    cells = [(name, f"{number:,}") for name, number in sorted(tally.delivered.items())]
+    cells = [(name, f"{tally.delivered[name]:,}/{number:,}") for name, number in sorted(tally.struck.items())]
     for start in range(0, len(cells), 3):
         row = [cell for pair in cells[start : start + 3] for cell in pair]
         table.add_row(*row, *[""] * (6 - len(row)))

@@ -63,9 +63,10 @@ class Exploration:
 
     @property
     def answer(self) -> Answer:
-        """The worst of all; unknown when seeds are missing."""
-        missing = [Answer.UNKNOWN] if any(seed not in self.results for seed in self.wanted.seeds()) else []
-        return worst([*(result.answer for result in self.results.values()), *missing])
+        """The worst of all; unknown when seeds are missing, or a fault never took effect in all of them together."""
+        missing = any(seed not in self.results for seed in self.wanted.seeds())
+        doubt = [Answer.UNKNOWN] if missing or self.tally.toothless else []
+        return worst([*(result.answer for result in self.results.values()), *doubt])
 
     @property
     def bad(self) -> list[SeedResult]:

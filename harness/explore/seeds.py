@@ -41,9 +41,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one seed showed.
 
-    `kinds` counts the findings of the verdicts that give the answer, as `checker/kind`; `delivered` counts the faults
-    that took effect. `cpu_s` is the processor time of building, running and judging, in seconds: the only number that
-    another run of the seed need not repeat.
+    `kinds` counts the findings of the verdicts that give the answer, as `checker/kind`; `struck` counts the faults
+    that were injected, and `delivered` those that took effect. `cpu_s` is the processor time of building, running and
+    judging, in seconds: the only number that another run of the seed need not repeat.
     """
 
     seed: int
@@ -53,6 +53,7 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     operations: int
     virtual_s: float
+    struck: dict[str, int]
     delivered: dict[str, int]
     cpu_s: float
 
@@ -80,7 +81,9 @@ def trace_of(asked: Asked, seed: int) -> list[str]:
 
 def _result(seed: int, simulated: Simulated, judgement: Judgement, cpu_s: float) -> SeedResult:
     history = simulated.history
-    delivered = Counter(episode.name for episode in episodes(history) if episode.delivered)
+    faults = episodes(history)
+    struck = Counter(episode.name for episode in faults if episode.started_at is not None)
+    delivered = Counter(episode.name for episode in faults if episode.delivered)
     return SeedResult(
         seed=seed,
         answer=judgement.answer,
@@ -89,6 +92,7 @@ def _result(seed: int, simulated: Simulated, judgement: Judgement, cpu_s: float)
         events=simulated.events,
         operations=len(history.operations),
         virtual_s=history.lasted_ns / 1e9,
+        struck=dict(sorted(struck.items())),
         delivered=dict(sorted(delivered.items())),
         cpu_s=round(cpu_s, 4),
     )

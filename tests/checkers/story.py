@@ -34,14 +34,14 @@ NODES = ("n1", "n2", "n3")
 class Story:
     """A history in the making. A value's dot is `dot-VALUE` unless said otherwise."""
 
-    def __init__(self, nodes: tuple[str, ...] = NODES, faults: tuple[str, ...] = ()) -> None:
+    def __init__(self, nodes: tuple[str, ...] = NODES, faults: tuple[str, ...] = (), *, drawn: bool = False) -> None:
         self.now = 0
         self.nodes = nodes
         self._operations = 0
         self.records: list[Record] = [
             RunStarted(
                 scenario="a-story", system="keelhaul", world="sim", workload="siblings", seed=7, nodes=nodes,
-                n=3, r=2, w=2, faults=faults,
+                n=3, r=2, w=2, faults=faults, drawn=drawn,
             )
         ]  # fmt: skip
 

@@ -88,3 +88,22 @@ def test_no_dump_no_end_and_an_interruption_are_each_named() -> None:
     assert _why(_full(Story()).everywhere("v0").told()) == ["interrupted"]
     verdict = check(_full(Story()).everywhere("v0").ended("SIGTERM"))
     assert verdict.reason == "the run was interrupted: SIGTERM"
+
+
+@pytest.mark.parametrize(("drawn", "bites", "kinds"), [(True, True, []), (False, True, ["never-delivered"])])
+def test_where_everything_is_drawn_a_fault_may_bite_nothing(drawn: bool, bites: bool, kinds: list[str]) -> None:
+    """As long as another one did: of many seeds, some leave each fault without effect."""
+    assert _why(_two_faults(drawn=drawn, bites=bites)) == kinds
+
+
+def test_a_drawn_run_in_which_no_fault_bit_proves_nothing() -> None:
+    """What was injected was not seen at all."""
+    assert _why(_two_faults(drawn=True, bites=False)) == ["never-delivered", "never-delivered"]
+
+
+def _two_faults(*, drawn: bool, bites: bool) -> History:
+    story = Story(faults=("kill", "loss"), drawn=drawn)
+    for number, name in enumerate(("kill", "loss"), start=1):
+        story.fault(number, name, "requested").fault(number, name, "started")
+        story.fault(number, name, "healed", delivered=bites and name == "kill")
+    return _full(story).everywhere("v0").ended()
