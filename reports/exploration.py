@@ -183,7 +183,11 @@ def _kinds(tally: Tally) -> Table:
 
 
 def _kind_lines(tally: Tally) -> list[str]:
-    return [f"{kind}: {len(seeds)} seeds, such as {seeds[0]}" for kind, seeds in list(_by_number(tally))[:5]]
+    return [f"{kind}: {_counted(seeds)}, such as {seeds[0]}" for kind, seeds in list(_by_number(tally))[:5]]
+
+
+def _counted(seeds: list[int]) -> str:
+    return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
 
 
 def _by_number(tally: Tally) -> list[tuple[str, list[int]]]:

@@ -195,4 +195,5 @@ def begin_worker(queue: Any, path: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the exploration, in good order
     sys.path[:] = path
     if queue is not None:
-        logging.basicConfig(level=logging.INFO, handlers=[QueueHandler(queue)])
+        logging.getLogger().addHandler(QueueHandler(queue))
+        logging.getLogger().setLevel(logging.INFO)

@@ -78,7 +78,7 @@ def test_the_live_view_follows_on_a_terminal_and_is_silent_elsewhere() -> None:
         tally.take(_result(1, Answer.INVALID, ("dots/reused-dot",)))
     assert isinstance(terminal.file, io.StringIO)
     assert "1/2" in terminal.file.getvalue()
-    assert "dots/reused-dot: 1 seeds, such as 1" in terminal.file.getvalue()
+    assert "dots/reused-dot: 1 seed, such as 1" in terminal.file.getvalue()
     pipe = Console(file=io.StringIO(), width=100)
     with progress_on(pipe, tally):
         tally.take(_result(2))
