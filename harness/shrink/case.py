@@ -84,6 +84,17 @@ def with_settings(case: Case, kept: Sequence[tuple[str, int]]) -> Case:
     return replace(case, spec=replace(case.spec, settings=dict(kept)))
 
 
+NEAR_NS = 500_000_000
+"""How far from an operation of the anomaly another one may matter, at a guess."""
+
+
+def around(case: Case, operations: Collection[str]) -> set[str]:
+    """The operations that came up near one of these; what is loaded is as near as they."""
+    times = [timed.at_ns for timed in case.script.steps if timed.step.op in operations]
+    near = {timed.step.op for timed in case.script.steps if any(abs(timed.at_ns - at) <= NEAR_NS for at in times)}
+    return near | {step.op for step in case.script.load if near or step.op in operations}
+
+
 def blind(case: Case, op: str) -> Case:
     """The case in which this write carries no context."""
     return _with_step(case, op, lambda step: replace(step, context_of=None))

@@ -27,15 +27,14 @@ PLAIN = ("on_cut", "latency_us", "latency_sigma", "open_loop", "engine")
 """Parameters that are set to their defaults where the anomaly allows it."""
 
 
-def shrink(case: Case, key: str | None, trials: Trials, told: Told) -> tuple[Case, bool]:
+def shrink(case: Case, key: str | None, operations: Sequence[str], trials: Trials, told: Told) -> tuple[Case, bool]:
     """The smallest case that was found, and whether it is one that nothing can be left out of.
 
-    `key` is the one that the anomaly is about, if it is about one. The case must fail.
+    `key` and `operations` are those that the anomaly is about, if it is about some. The case must fail.
     """
     shrinking = _Shrinking(case, trials, told)
     try:
-        if key is not None:
-            shrinking.take("keys", [smaller.with_keys(case, [key])])
+        shrinking.take("at a guess", list(_guesses(case, key, operations)))
         while shrinking.round():
             pass
     except OutOfBudgetError:
@@ -100,6 +99,18 @@ class _Shrinking:
     def _accept(self, what: str, case: Case) -> None:
         self.case = case
         self._told(what, case)
+
+
+def _guesses(case: Case, key: str | None, operations: Sequence[str]) -> Iterator[Case]:
+    """Much smaller cases that may well fail: only the anomaly's key, only what happened around it, or before it."""
+    near = smaller.around(case, operations)
+    same = {step.op for step in case.steps if step.key == key}
+    if key is not None:
+        yield smaller.with_operations(case, same & near)
+        yield smaller.with_operations(case, same)
+        yield smaller.with_operations(case, same | near)
+    if near:
+        yield smaller.with_operations(case, near)
 
 
 def _blinded(case: Case) -> Iterator[Case]:

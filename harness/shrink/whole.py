@@ -37,15 +37,18 @@ ORDERS = 10
 
 @dataclass(frozen=True)
 class Anomaly:
-    """What is to be kept: its kind, as `checker/kind`, and the key that it is about, if it is about one."""
+    """What is to be kept: its kind, as `checker/kind`, and the key and the operations that it is about, if any."""
 
     kind: str
     key: str | None
     summary: str
+    operations: tuple[str, ...]
 
 
 def anomaly_of(judgement: Judgement, kind: str | None, where: Path) -> Anomaly:
-    """The anomaly of a judgement that was asked for, or else its first; raises `UsageError` where there is none."""
+    """The anomaly of a judgement that was asked for, as `checker/kind` or by its checker alone, or else the one that
+    fewest operations tell of; raises `UsageError` where there is none.
+    """
     found = [
         (f"{verdict.checker}/{finding.kind}", finding)
         for verdict in judgement.verdicts
@@ -54,11 +57,12 @@ def anomaly_of(judgement: Judgement, kind: str | None, where: Path) -> Anomaly:
     ]
     if not found:
         raise UsageError(f"{where} is {judgement.answer.value}: there is no anomaly to keep while it is made smaller")
-    chosen: tuple[str, Finding] | None = next(((name, one) for name, one in found if kind in (None, name)), None)
+    fitting = [(name, one) for name, one in found if kind in (None, name, name.partition("/")[0])]
+    chosen: tuple[str, Finding] | None = min(fitting, key=lambda entry: len(entry[1].operations), default=None)
     if chosen is None:
         raise UsageError(f"--kind {kind}: {where} shows {', '.join(dict.fromkeys(name for name, _ in found))}")
     name, finding = chosen
-    return Anomaly(name, finding.key, finding.summary)
+    return Anomaly(name, finding.key, finding.summary, finding.operations)
 
 
 def recorded(directory: Path) -> Case:
@@ -95,7 +99,9 @@ def shrink_run(
                 style="yellow",
             )
             return False
-        after, whole = shrink(found, anomaly.key, trying, lambda what, case: _tell_step(console, what, case))
+        after, whole = shrink(
+            found, anomaly.key, anomaly.operations, trying, lambda what, case: _tell_step(console, what, case)
+        )
         robust = _robustness(after, trying)
     path = out or directory / SHRUNK
     about = f"{anomaly.kind}, shrunk from {directory.name}: {anomaly.summary}"

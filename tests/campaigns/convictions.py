@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,7 +35,7 @@ from harness.runs import carry_out, judged, schedule_of, simulate
 from harness.shrink.case import Case
 from harness.shrink.export import ScenarioFile, load, save
 from harness.shrink.shrinking import shrink
-from harness.shrink.trials import Trials, kinds_in
+from harness.shrink.trials import OutOfBudgetError, Trials, kinds_in
 from harness.shrink.whole import Anomaly, anomaly_of
 from harness.story import Plot
 from tests import bugs
@@ -117,7 +118,7 @@ def _convicted(bug: ModuleType, seed: int, row: Row) -> tuple[Case, Anomaly] | N
     kinds = [kind for kind in kinds_of(judgement) if kind.startswith(f"{bug.CHECKER}/")]
     if judgement.answer is not Answer.INVALID or not kinds:
         return None
-    anomaly = anomaly_of(judgement, kinds[0], Path(spec.scenario))
+    anomaly = anomaly_of(judgement, bug.CHECKER, Path(spec.scenario))
     row.kind = anomaly.kind
     return Case(spec, plot.schedule, simulated.script), anomaly
 
@@ -128,10 +129,11 @@ def _shrink(case: Case, anomaly: Anomaly, row: Row, path: Path) -> None:
     first = trying.first([case])
     if first is None:
         return
-    small, _ = shrink(first[1], anomaly.key, trying, lambda _what, _case: None)
+    small, _ = shrink(first[1], anomaly.key, anomaly.operations, trying, lambda _what, _case: None)
     row.shrink_s, row.tried = time.process_time() - began, trying.tried
     row.operations, row.faults, row.nodes = len(small.operations), len(small.schedule), small.spec.nodes
-    row.orders = trying.failures(small, ORDERS)
+    with suppress(OutOfBudgetError):
+        row.orders = trying.failures(small, ORDERS)
     save(ScenarioFile(about=anomaly.summary, expects=anomaly.kind, case=small), path)
     row.again = anomaly.kind in kinds_in(load(path).case)
 

@@ -247,5 +247,7 @@ def assert_repeats(scenario: str, options: dict[str, Any]) -> None:
     spec = replace(complete_spec(scenario, found, **options), world="sim")
     words = shlex.split(replay_line(spec))[3:]
     parsed = cli.commands["run"].make_context("run", [scenario, *words]).params
-    ours = {name: value for name, value in parsed.items() if name not in ("scenario", "world", "runs", "trace")}
+    ours = {
+        name: value for name, value in parsed.items() if name not in ("scenario", "world", "runs", "trace", "attempts")
+    }
     assert replace(complete_spec(scenario, found, **asked(ours)), world=parsed["world"]) == spec

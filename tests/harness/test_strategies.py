@@ -66,7 +66,8 @@ def test_what_is_not_needed_falls_away() -> None:
     def long_cut(schedule: Schedule) -> bool:
         return any(injection.plan.links and injection.for_ns >= 3 * S for injection in schedule)
 
-    (injection,) = find(fault_schedules(nodes=NODES), long_cut, settings=smallest)
+    faults = ("kill", "partition-halves", "pause")
+    (injection,) = find(fault_schedules(nodes=NODES, faults=faults), long_cut, settings=smallest)
     assert (injection.at_ns, injection.for_ns) == (0, 3 * S)
 
 
