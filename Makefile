@@ -91,3 +91,7 @@ test-interrupts: $(STAMP) image-if-engine ## End runs early in every way; nothin
 .PHONY: test-seeds
 test-seeds: $(STAMP) ## Many clean seeds of all families in simulation, on all cores: SEEDS=50
 	@$(BIN)/python -m tests.campaigns.clean_seeds partition crash cart --seeds $(or $(SEEDS),50)
+
+.PHONY: bench
+bench: $(STAMP) ## Measure how fast simulations are, beside two other kernels where a newer Python is here
+	@$(BIN)/python -m benchmarks.simulation

@@ -238,8 +238,8 @@ class History:
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
         """Every operation in the order of invocation."""
-        completions = {r.op: r for r in self.records if isinstance(r, Completed)}
-        return tuple(Operation(r, completions.get(r.op)) for r in self.records if isinstance(r, Invoked))
+        completions = {r.op: r for r in self.records if type(r) is Completed}
+        return tuple(Operation(r, completions.get(r.op)) for r in self.records if type(r) is Invoked)
 
     @cached_property
     def operation(self) -> dict[str, Operation]:
@@ -249,28 +249,28 @@ class History:
     @cached_property
     def phases(self) -> tuple[PhaseBegan, ...]:
         """The phases in order."""
-        return tuple(r for r in self.records if isinstance(r, PhaseBegan))
+        return tuple(r for r in self.records if type(r) is PhaseBegan)
 
     @cached_property
     def faults(self) -> tuple[FaultChanged, ...]:
         """What happened to faults, in order."""
-        return tuple(r for r in self.records if isinstance(r, FaultChanged))
+        return tuple(r for r in self.records if type(r) is FaultChanged)
 
     @cached_property
     def node_changes(self) -> tuple[NodeChanged, ...]:
         """What happened to nodes, in order."""
-        return tuple(r for r in self.records if isinstance(r, NodeChanged))
+        return tuple(r for r in self.records if type(r) is NodeChanged)
 
     @cached_property
     def settled(self) -> tuple[Settled, ...]:
         """How each wait for quiet ended."""
-        return tuple(r for r in self.records if isinstance(r, Settled))
+        return tuple(r for r in self.records if type(r) is Settled)
 
     @cached_property
     def _dumps(self) -> dict[str, dict[str, Dumped]]:
         found: dict[str, dict[str, Dumped]] = {}
         for record in self.records:
-            if isinstance(record, Dumped):
+            if type(record) is Dumped:  # as above: isinstance takes long to say no to a Struct
                 found.setdefault(record.round, {})[record.node] = record
         return found
 

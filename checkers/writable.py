@@ -2,7 +2,7 @@
 
 "Always writeable" is what Dynamo was built for (2.3), and a sloppy quorum is how it does it (4.6): a side with W nodes
 can take a write whoever the primaries are. While nothing is wrong it may refuse one put in twenty and leave half of
-them unanswered, no more, and no node may refuse each of five; a side of a cut must only not be silent. What a store
+them unanswered, no more, and no node may refuse five in a row; a side of a cut must only not be silent. What a store
 refuses for a reason of the put's own (too large, malformed, with a foreign context) says nothing about it. This file
 knows cuts, sides and outcomes. It does not know what became of what was accepted. A side is judged by the node that the
 client asked. One pass, and one more over the puts of each cut, found by bisection.
@@ -225,20 +225,23 @@ def _refused_in_calm(calm: list[Operation]) -> list[Finding]:
 
 
 def _refusing_nodes(calm: list[Operation]) -> list[Finding]:
-    """Find nodes that certainly refused every put that they were asked for while nothing was wrong."""
-    by_node: dict[str, list[Operation]] = {}
+    """Find nodes that certainly refused five puts and more, one after the other, while nothing was wrong."""
+    streaks: dict[str, list[Operation]] = {}
+    longest: dict[str, list[Operation]] = {}
     for put in calm:
-        by_node.setdefault(put.invoked.node, []).append(put)
+        node = put.invoked.node
+        streaks[node] = [*streaks.get(node, ()), put] if is_refused(put) else []
+        longest[node] = max(longest.get(node, []), streaks[node], key=len)
     return [
         Finding(
             kind="refusing-node",
-            summary=f"{node} refused each of {counted(len(puts), 'put')} while nothing was wrong",
+            summary=f"{node} refused {counted(len(puts), 'put')}, one after the other, while nothing was wrong",
             operations=tuple(put.id for put in puts[:_NODE_TRIES_MIN]),
             nodes=(node,),
-            evidence=tuple(operation_lines(puts)),
+            evidence=tuple(operation_lines(puts[:_TRIES_MIN])),
         )
-        for node, puts in by_node.items()
-        if len(puts) >= _NODE_TRIES_MIN and all(map(is_refused, puts))
+        for node, puts in longest.items()
+        if len(puts) >= _NODE_TRIES_MIN
     ]
 
 

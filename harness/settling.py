@@ -17,6 +17,7 @@ from harness.recorder import Recorder
 POLL_S = 0.1
 
 Work = dict[str, dict[str, int]]
+Dumps = dict[str, tuple[Held, ...] | None]
 
 
 class Settling:
@@ -34,7 +35,9 @@ class Settling:
         self._limit_s = limit_s
 
     async def quiet(self, round_name: str) -> None:
-        """Wait for quiet, record how that ended, and record the dumps as this round's."""
+        """Wait for quiet, record how that ended, and record the dumps as this round's: of a quiet cluster, those that
+        showed it.
+        """
         began = self._recorder.now_ns()
         deadline = began + int(self._limit_s * 1e9)
         seen: list[Work] = []
@@ -46,11 +49,14 @@ class Settling:
         now = self._recorder.now_ns()
         work = {node: open_work for node, open_work in seen[-1].items() if any(open_work.values())}
         self._recorder.write(Settled(at=now, round=round_name, state=state, waited_ns=now - began, work=work))
-        await self.dump(round_name)
+        self._record(round_name, held if held is not None else await self._held())
 
     async def dump(self, round_name: str) -> None:
         """Record what every node holds; one that does not answer has no dump in this round."""
-        for node, held in (await self._held()).items():
+        self._record(round_name, await self._held())
+
+    def _record(self, round_name: str, dumps: Dumps) -> None:
+        for node, held in dumps.items():
             if held is not None:
                 at = self._recorder.now_ns()
                 self._recorder.write(Dumped(at=at, round=round_name, node=node, held=held))
@@ -65,7 +71,7 @@ class Settling:
                 return False
             await asyncio.sleep(POLL_S)
 
-    async def _unchanged(self, seen: list[Work]) -> dict[str, tuple[Held, ...] | None] | None:
+    async def _unchanged(self, seen: list[Work]) -> Dumps | None:
         """Look twice; return what is held if nothing moved in between."""
         before = await self._held()
         await asyncio.sleep(self._apart_s)
@@ -77,7 +83,7 @@ class Settling:
         answers = await asyncio.gather(*(self._inspector.work(node) for node in self._nodes))
         return {node: {"silent": 1} if work is None else work for node, work in zip(self._nodes, answers, strict=True)}
 
-    async def _held(self) -> dict[str, tuple[Held, ...] | None]:
+    async def _held(self) -> Dumps:
         answers = await asyncio.gather(*(self._inspector.held(node) for node in self._nodes))
         return dict(zip(self._nodes, answers, strict=True))
 

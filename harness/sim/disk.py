@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from harness.sim.latency import Latency
+from harness.sim.latency import Chance, Latency
 from harness.sim.loop import SimLoop
 from nemesis.powers import PowerError, Traffic
 from node.runtime.memory import Batch, Image, MemoryStore
@@ -29,11 +29,12 @@ file.
 _SYNC = Latency(SYNC_US_MEDIAN, SYNC_SIGMA)
 
 
-def sync_ns(rng: random.Random) -> int:
-    """Draw the time of one sync."""
-    if rng.random() < STALL_SHARE:
-        return rng.randint(*STALL_MS) * 1_000_000
-    return _SYNC.draw_ns(rng)
+def sync_ns(chance: Chance, now_ns: int) -> int:
+    """Draw the time of a sync that begins now."""
+    if chance.at(now_ns, 1) < STALL_SHARE:
+        least, most = STALL_MS
+        return int((least + (most - least) * chance.at(now_ns, 2)) * 1_000_000)
+    return _SYNC.draw_ns(chance.at(now_ns))
 
 
 class SimDisk(MemoryStore):
@@ -62,6 +63,7 @@ class SimDisk(MemoryStore):
         self._loop = loop
         self._label = f"{node} synced"
         self._rng = rng
+        self._chance = Chance(str(rng.getrandbits(64)))
         self._under_way: Batch | None = None
 
     def commit(self, done: Callable[[], None]) -> None:
@@ -80,7 +82,7 @@ class SimDisk(MemoryStore):
             self.settle(batch)
             self._guard(done)
 
-        self._loop.after(round(sync_ns(self._rng) * self.factor), synced, self._label)
+        self._loop.after(round(sync_ns(self._chance, self._loop.now_ns) * self.factor), synced, self._label)
 
     def _count(self, *, hit: bool, seen: bool = True) -> None:
         if self.traffic is not None:

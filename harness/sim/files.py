@@ -18,6 +18,7 @@ from random import Random
 from typing import Literal
 
 from harness.sim.disk import sync_ns
+from harness.sim.latency import Chance
 from harness.sim.loop import SimLoop
 from harness.sim.sectors import Naming, SimFile
 from node.runtime.disk import DiskError, Synced
@@ -62,6 +63,7 @@ class SimFiles:
         self._named = 0
         self._failing: list[Operation] = []
         self._misdirecting = False
+        self._chance = Chance(str(rng.getrandbits(64)))
 
     def mount(self, guard: Guard = unguarded) -> Mount:
         """Begin a life; the one before can do nothing any more. The node is told of syncs through `guard`."""
@@ -154,7 +156,7 @@ class SimFiles:
         self.effects["sync"] += 1
         if self.slow != 1.0:
             self.effects["slow sync"] += 1
-        return round(sync_ns(self._rng) * self.slow)
+        return round(sync_ns(self._chance, self.loop.now_ns) * self.slow)
 
     def names(self) -> list[str]:
         """The files there are."""

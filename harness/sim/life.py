@@ -52,17 +52,18 @@ class Timer(Event):
     __slots__ = ("act", "life")
 
     def __init__(self, life: Life, act: Act, label: str) -> None:
-        super().__init__(self.due, label)
+        self.cancelled = False
+        self.label = label
         self.life = life
         self.act = act
 
-    def due(self) -> None:
+    def happen(self) -> None:
         """Its time has come."""
         self.life.act(self.fire, timer=True)
 
     def fire(self) -> None:
         """The node gets to it."""
-        if self.callback is not None:
+        if not self.cancelled:
             self.act()
 
 
@@ -83,6 +84,7 @@ class Life:
         self.frozen = False
         self.busy: tuple[int, Traffic] | None = None
         self.gone = asyncio.Event()
+        self.now_ns = clock.now_ns
         self._clock = clock
         self._loop = loop
         self._links = links
@@ -90,6 +92,8 @@ class Life:
         self._asked: dict[int, Callable[[Response | DebugResponse | None], None]] = {}
         self._next_asker = 1
         self._waiting: deque[tuple[bool, Act]] = deque()
+        self._at_once: deque[Timer] = deque()
+        self._acting = False
         self._serving = False
         self._free_ns = 0
         self._timer_label = f"{node} timer"
@@ -108,10 +112,14 @@ class Life:
         if self.frozen or self.busy or self._waiting or not self.alive:
             self.act(lambda: self.host.peer_said(source, message))
             return
+        self._acting = True
         try:
             self.host.peer_said(source, message)
+            if self._at_once:
+                self._end_step()
         except Exception as error:
             self._end_of(error)
+        self._acting = False
 
     def act(self, act: Act, *, timer: bool = False) -> None:
         """Let the node act, as soon as it can; an exception is the end of it, as it is of a process."""
@@ -123,10 +131,19 @@ class Life:
             self._do(act)
 
     def _do(self, act: Act) -> None:
+        self._acting = True
         try:
             act()
+            if self._at_once:
+                self._end_step()
         except Exception as error:
             self._end_of(error)
+        self._acting = False
+
+    def _end_step(self) -> None:
+        """Do what this step wanted done at once, and whatever that wants in its turn."""
+        while self._at_once:
+            self._at_once.popleft().fire()
 
     def _end_of(self, error: Exception) -> None:
         self._died(self, f"{type(error).__name__}: {error}")
@@ -187,18 +204,17 @@ class Life:
 
     # --- the clock port ---
 
-    def now_ns(self) -> int:
-        """The node's time."""
-        return self._clock.now_ns()
-
     def offset_ns(self) -> int:
         """How far its wall clock is off."""
         return self._clock.offset_ns()
 
     def after(self, delay_ns: int, callback: Act) -> Event:
-        """Call back after a time by the node's clock, unless the node has died."""
+        """Call back after a time by the node's clock, unless the node has died; after no time, when its step ends."""
         timer = Timer(self, callback, self._timer_label)
-        self._loop.at(self._loop.now_ns + self._clock.lasts_ns(delay_ns), timer)
+        if self._acting and not delay_ns:
+            self._at_once.append(timer)
+        else:
+            self._loop.at(self._loop.now_ns + self._clock.lasts_ns(delay_ns), timer)
         return timer
 
     # --- the transport port ---

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import heapq
 from asyncio import events
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 from harness.sim.trace import Trace
@@ -25,23 +25,62 @@ T = TypeVar("T")
 
 NS = 1_000_000_000
 
+GARBAGE_LOOKS = (200_000, 10, 10)
+"""After how many more objects made than freed the garbage collector looks at those, and how often at older ones, in a
+process that simulates. Python's own numbers are 700, 10 and 10.
+"""
+
 
 class DeadlockError(Exception):
     """Nothing is left to happen, and the run has not come to its end."""
 
 
 class Event:
-    """A raw event: a callback and a label for the trace, without the machinery of asyncio."""
+    """A raw event: a callback and a label for the trace, without the machinery of asyncio.
 
-    __slots__ = ("callback", "label")
+    A kind of event with a `happen` of its own needs no callback. A bound method of itself in its place would be a cycle
+    in each event, and so garbage that only the collector finds.
+    """
+
+    __slots__ = ("callback", "cancelled", "label")
 
     def __init__(self, callback: Callable[[], None], label: str) -> None:
-        self.callback: Callable[[], None] | None = callback
+        self.callback = callback
+        self.cancelled = False
         self.label = label
 
+    def happen(self) -> None:
+        """Its time has come."""
+        self.callback()
+
     def cancel(self) -> None:
-        """Forget it."""
-        self.callback = None
+        """Forget it; it stays in the heap and is passed over."""
+        self.cancelled = True
+
+
+class Step(Event):
+    """A callback of ordinary asyncio code, in place of asyncio's handle: that is a good deal larger, for debugging."""
+
+    __slots__ = ("_args", "_context", "_function", "_loop")
+
+    def __init__(
+        self, loop: SimLoop, function: Callable[..., object], args: tuple[Any, ...], context: Context | None
+    ) -> None:
+        self.cancelled = False
+        self.label = "task"
+        self._loop = loop
+        self._function = function
+        self._args = args
+        self._context = context or copy_context()
+
+    def happen(self) -> None:
+        """Run it in its context; what it raises is the loop's."""
+        try:
+            self._context.run(self._function, *self._args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._loop.call_exception_handler({"exception": error})
 
 
 class SimLoop(asyncio.AbstractEventLoop):
@@ -50,7 +89,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def __init__(self, trace: Trace | None = None) -> None:
         self.trace = trace or Trace()
         self.now_ns = 0
-        self._heap: list[tuple[int, int, Event | asyncio.Handle]] = []
+        self._heap: list[tuple[int, int, Event]] = []
         self._sequence = 0
         self._closed = False
         self._running = False
@@ -62,17 +101,13 @@ class SimLoop(asyncio.AbstractEventLoop):
         """Schedule a raw event."""
         event = Event(callback, label)
         self._sequence += 1
-        heapq.heappush(self._heap, (self.now_ns + delay_ns, self._sequence, event))
+        heappush(self._heap, (self.now_ns + delay_ns, self._sequence, event))
         return event
 
     def at(self, at_ns: int, event: Event) -> None:
         """Schedule a raw event that was made elsewhere."""
         self._sequence += 1
-        heapq.heappush(self._heap, (at_ns, self._sequence, event))
-
-    def _push(self, at_ns: int, item: Event | asyncio.Handle) -> None:
-        self._sequence += 1
-        heapq.heappush(self._heap, (at_ns, self._sequence, item))
+        heappush(self._heap, (at_ns, self._sequence, event))
 
     def run_until_complete(self, future: Any) -> Any:
         """Run until the future is done; raises `DeadlockError` if it never can be, and whatever a callback raised."""
@@ -88,20 +123,15 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def _run_until(self, task: asyncio.Future[Any]) -> None:
         """Take one event after the other. Written as one loop, because it runs a hundred thousand times a second."""
-        heap, trace, pop = self._heap, self.trace, heapq.heappop
-        while not task.done():
+        heap, trace, pop, done = self._heap, self.trace, heappop, task.done
+        while not done():
             if not heap:
                 raise DeadlockError(f"at {self.now_ns / NS:.3f} virtual seconds nothing is left to happen")
             at_ns, _, item = pop(heap)
             self.now_ns = at_ns
-            if isinstance(item, Event):
-                callback = item.callback
-                if callback is not None:
-                    trace.event(at_ns, item.label)
-                    callback()
-            elif not item.cancelled():
-                trace.event(at_ns, "task")
-                item._run()
+            if not item.cancelled:
+                trace.event(at_ns, item.label)
+                item.happen()
             if self._failure is not None:
                 failure, self._failure = self._failure, None
                 raise failure
@@ -114,33 +144,27 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    ) -> Step:
         """Run after everything that is already due."""
-        handle = asyncio.Handle(callback, args, self, context)
-        self._push(self.now_ns, handle)
-        return handle
+        step = Step(self, callback, args, context)
+        self.at(self.now_ns, step)
+        return step
 
     def call_later(  # type: ignore[override]  # typeshed ties the arguments to the callback; Any does here
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Step:
         """Run after so many virtual seconds."""
-        return self._at(self.now_ns + max(0, round(delay * NS)), callback, args, context)
+        step = Step(self, callback, args, context)
+        self.at(self.now_ns + max(0, round(delay * NS)), step)
+        return step
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Step:
         """Run at a virtual time."""
-        return self._at(max(self.now_ns, round(when * NS)), callback, args, context)
-
-    def _at(
-        self, at_ns: int, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(at_ns / NS, callback, args, self, context)
-        self._push(at_ns, handle)
-        return handle
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """A cancelled timer stays in the heap and is passed over."""
+        step = Step(self, callback, args, context)
+        self.at(max(self.now_ns, round(when * NS)), step)
+        return step
 
     def create_future(self) -> asyncio.Future[Any]:
         """A future of this loop."""
@@ -193,14 +217,9 @@ def virtual(trace: Trace | None = None) -> SimLoop:
 
 
 def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
-    """Run a coroutine on virtual time to its end; an interrupt or a failure cancels it, and waits for its cures.
-
-    What was there before is kept out of the garbage collector's sight meanwhile, which would go through it again and
-    again.
-    """
+    """Run a coroutine on virtual time to its end; an interrupt or a failure cancels it, and waits for its cures."""
     task: asyncio.Task[T] = loop.create_task(main)
-    gc.collect()
-    gc.freeze()
+    _spare_the_collector()
     try:
         loop.run_until_complete(task)
     except BaseException:
@@ -210,5 +229,16 @@ def run(main: Coroutine[Any, Any, T], loop: SimLoop) -> T:
         raise
     finally:
         loop.close()
-        gc.unfreeze()
     return task.result()
+
+
+def _spare_the_collector() -> None:
+    """Clear away what the last run left, and see to it that the garbage collector hardly looks from now on.
+
+    A run keeps nearly all that it does not free by itself, and going through that is what a look costs. What is alive
+    before a run is put out of the collector's sight for good: it is modules, which stay, and results, which have no
+    cycles and so need no collector.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_LOOKS)

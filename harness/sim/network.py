@@ -16,13 +16,13 @@ This file knows addresses and callbacks, not what is sent.
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from harness.sim.latency import Latency
+from harness.sim.latency import Chance, Latency
 from harness.sim.loop import Event, SimLoop
 from harness.sim.retransmission import next_attempt_ns
 from nemesis.powers import Cut, Disturbance, Disturbed, Link, Traffic
@@ -41,7 +41,9 @@ class Flight(Event):
     __slots__ = ("connection", "life", "line", "message", "network", "unreached")
 
     def __init__(self, network: SimNetwork, line: _Line, message: Any, unreached: Unreached, label: str) -> None:
-        super().__init__(self.arrive, label)
+        # Without super(): there is one of these for each message.
+        self.cancelled = False
+        self.label = label
         self.network = network
         self.line = line
         self.message = message
@@ -49,7 +51,7 @@ class Flight(Event):
         self.connection = line.connection
         self.life = line.life
 
-    def arrive(self) -> None:
+    def happen(self) -> None:
         """Hand the message over, or let the sender know that nobody is there."""
         network, line = self.network, self.line
         if self.connection != line.connection:
@@ -59,15 +61,16 @@ class Flight(Event):
         network.in_flight[line.source] -= 1
         receive = network.receivers.get(line.target)
         if receive is None:
-            network.refuse(self, line.latency.draw_ns(line.rng))
+            network.refuse(self, line.delay_ns(network.loop.now_ns))
         elif self.life != line.life:
             network.tell(self, "lost")
         else:
-            network.tell(self, "arrived")
+            if network.watch is not None:
+                network.tell(self, "arrived")
             receive(line.source, self.message)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Line:
     """One directed link: its own random delays, when its last message arrives, and all that is wrong with it.
 
@@ -77,7 +80,7 @@ class _Line:
 
     source: str
     target: str
-    rng: random.Random
+    chance: Chance
     latency: Latency
     last_ns: int = 0
     well: bool = True
@@ -99,11 +102,14 @@ class _Line:
         """Note whether anything is wrong, so that a healthy link costs nothing."""
         self.well = not (self.cuts or self.bad or self.held)
 
+    def delay_ns(self, now_ns: int) -> int:
+        """How long a message takes that is sent now."""
+        return self.latency.draw_ns(self.chance.at(now_ns))
+
     def label_of(self, message: Any) -> str:
+        """The label of all messages of a kind, made once."""
         kind = type(message)
-        label = self.labels.get(kind)
-        if label is None:
-            label = self.labels[kind] = f"{self.source}>{self.target} {kind.__name__}"
+        label = self.labels[kind] = f"{self.source}>{self.target} {kind.__name__}"
         return label
 
     def overtaken_by(self, arrival_ns: int, now_ns: int) -> None:
@@ -134,11 +140,11 @@ class SimNetwork:
         self.in_flight = dict.fromkeys(self.nodes, 0)
         self.receivers: dict[str, Receive] = {}
         self.watch: Watch | None = None
-        self._loop = loop
+        self.loop = loop
         self._on_cut = on_cut
         latency = latency or Latency()
         self._lines = {
-            (source, target): _Line(source, target, random.Random(f"{seed}:link:{source}>{target}"), latency)
+            (source, target): _Line(source, target, Chance(f"{seed}:link:{source}>{target}"), latency)
             for source in nodes
             for target in nodes
             if source != target
@@ -158,9 +164,11 @@ class SimNetwork:
     def send(self, source: str, target: str, message: Any, unreached: Unreached) -> None:
         """Carry a message; `unreached` is called, after a round trip, when nobody is there to take it."""
         line = self._lines[source, target]
-        flight = Flight(self, line, message, unreached, line.label_of(message))
+        label = line.labels.get(type(message)) or line.label_of(message)
+        flight = Flight(self, line, message, unreached, label)
         self.in_flight[source] += 1
-        self.tell(flight, "sent")
+        if self.watch is not None:
+            self.tell(flight, "sent")
         if line.well:
             self._carry(flight)
         else:
@@ -175,7 +183,7 @@ class SimNetwork:
     def refuse(self, flight: Flight, after_ns: int) -> None:
         """Tell the sender, after a while, that a message did not arrive."""
         self.tell(flight, "refused")
-        self._loop.after(
+        self.loop.after(
             after_ns, lambda: flight.unreached(flight.line.target, flight.message), f"{flight.label} unreached"
         )
 
@@ -189,11 +197,14 @@ class SimNetwork:
     def _carry(self, flight: Flight, more_ns: int = 0, *, in_order: bool = True) -> int:
         """Let a message travel, and say when it arrives."""
         line = flight.line
-        arrival_ns = self._loop.now_ns + more_ns + line.latency.draw_ns(line.rng)
+        now_ns = self.loop.now_ns
+        arrival_ns = now_ns + more_ns + line.delay_ns(now_ns)
         if in_order:
-            arrival_ns = line.last_ns = max(arrival_ns, line.last_ns + 1)
+            if arrival_ns <= line.last_ns:
+                arrival_ns = line.last_ns + 1
+            line.last_ns = arrival_ns
         line.flying += 1
-        self._loop.at(arrival_ns, flight)
+        self.loop.at(arrival_ns, flight)
         return arrival_ns
 
     def _enter(self, line: _Line, flight: Flight) -> None:
@@ -212,7 +223,7 @@ class SimNetwork:
     def _meet_cut(self, line: _Line, flight: Flight) -> None:
         if self._on_cut == "hold":
             if line.held_since_ns is None:
-                line.held_since_ns = self._loop.now_ns
+                line.held_since_ns = self.loop.now_ns
             line.held.append(flight)
             return
         self.in_flight[line.source] -= 1
@@ -224,23 +235,24 @@ class SimNetwork:
     def _pass(self, line: _Line, flight: Flight) -> None:
         """Pass a bad link that is open: each of its disturbances does its own, until one loses the message."""
         more_ns, copies, strayed = 0, 1, list[Disturbed]()
-        rng = line.rng
-        for how, done in line.bad:
+        for place, (how, done) in enumerate(line.bad):
+            chance = partial(line.chance.at, self.loop.now_ns)
+            lost, twice, strays, far, late = (5 * place + number for number in range(1, 6))
             done.seen += 1
-            if how.loss and rng.random() < how.loss:
+            if how.loss and chance(lost) < how.loss:
                 done.lost += 1
                 self.in_flight[line.source] -= 1
                 self.tell(flight, "lost")
                 return
-            if how.duplicate and rng.random() < how.duplicate:
+            if how.duplicate and chance(twice) < how.duplicate:
                 done.duplicated += 1
                 copies *= 2
-            if how.reorder and rng.random() < how.reorder:
+            if how.reorder and chance(strays) < how.reorder:
                 strayed.append(done)
-                more_ns += int(rng.random() * how.reorder_ms * 1e6)
+                more_ns += int(chance(far) * how.reorder_ms * 1e6)
             if how.delay_ms or how.jitter_ms:
                 done.delayed += 1
-                more_ns += int((how.delay_ms + rng.random() * how.jitter_ms) * 1e6)
+                more_ns += int((how.delay_ms + chance(late) * how.jitter_ms) * 1e6)
         self.in_flight[line.source] += copies - 1
         for copy in range(copies):
             again = flight if copy == 0 else Flight(self, line, flight.message, flight.unreached, flight.label)
@@ -251,7 +263,7 @@ class SimNetwork:
         before_ns = line.last_ns
         arrival_ns = self._carry(flight, more_ns, in_order=not strayed)
         if not strayed:
-            line.overtaken_by(arrival_ns, self._loop.now_ns)
+            line.overtaken_by(arrival_ns, self.loop.now_ns)
         elif arrival_ns < before_ns:
             for done in strayed:
                 done.reordered += 1
@@ -295,9 +307,9 @@ class SimNetwork:
     def _reopen(self, line: _Line) -> None:
         """Let what was held go on: at once after a clog, when TCP tries again after a cut."""
         if line.held and not line.cuts and not line.clogged:
-            since_ns, now_ns = line.held_since_ns, self._loop.now_ns
+            since_ns, now_ns = line.held_since_ns, self.loop.now_ns
             wait_ns = 0 if since_ns is None else next_attempt_ns(since_ns, now_ns) - now_ns
-            self._loop.after(wait_ns, lambda: self._release(line, since_ns), f"{line.source}>{line.target} sent again")
+            self.loop.after(wait_ns, lambda: self._release(line, since_ns), f"{line.source}>{line.target} sent again")
         line.look()
 
     def _release(self, line: _Line, since_ns: int | None) -> None:

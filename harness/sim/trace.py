@@ -10,27 +10,38 @@ from __future__ import annotations
 import hashlib
 from itertools import zip_longest
 
-_CHUNK = 512
+_CHUNK = 4096
 
 
 class Trace:
-    """The events of one run. `keep` holds on to them all; the digest needs no memory."""
+    """The events of one run. `keep` holds on to them all; the digest needs no memory.
+
+    An event costs no more than a line put down: lines are counted, kept and digested many at a time.
+    """
 
     def __init__(self, *, keep: bool = False) -> None:
-        self.count = 0
-        self.kept: list[str] | None = [] if keep else None
+        self._kept: list[str] | None = [] if keep else None
         self._hash = hashlib.blake2b(digest_size=16)
-        self._pending: list[str] = []
+        self._lines: list[str] = []
+        self._flushed = 0
 
     def event(self, at_ns: int, label: str) -> None:
         """Add one event."""
-        self.count += 1
-        line = f"{at_ns} {label}\n"
-        self._pending.append(line)
-        if len(self._pending) == _CHUNK:
+        lines = self._lines
+        lines.append(f"{at_ns} {label}\n")
+        if len(lines) == _CHUNK:
             self._flush()
-        if self.kept is not None:
-            self.kept.append(line[:-1])
+
+    @property
+    def count(self) -> int:
+        """How many events there are so far."""
+        return self._flushed + len(self._lines)
+
+    @property
+    def kept(self) -> list[str] | None:
+        """All events so far, if they were to be kept."""
+        self._flush()
+        return self._kept
 
     @property
     def digest(self) -> str:
@@ -39,8 +50,11 @@ class Trace:
         return self._hash.hexdigest()
 
     def _flush(self) -> None:
-        self._hash.update("".join(self._pending).encode())
-        self._pending.clear()
+        self._hash.update("".join(self._lines).encode())
+        if self._kept is not None:
+            self._kept += [line[:-1] for line in self._lines]
+        self._flushed += len(self._lines)
+        self._lines.clear()
 
 
 def first_divergence(one: list[str], two: list[str]) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from harness import plugins
 from harness.contracts import Changed, Inspector, Session
 from harness.sim.clock import SimClock
-from harness.sim.latency import Latency
+from harness.sim.latency import Chance, Latency
 from harness.sim.life import Life
 from harness.sim.loop import SimLoop
 from harness.sim.loop import run as run_virtual
@@ -53,10 +53,10 @@ START_NS_MIN, START_NS_MAX = 30_000_000, 150_000_000
 class SimChannel:
     """A client's connection to a node; clients stand outside of all partitions."""
 
-    def __init__(self, cluster: SimCluster, node: str, rng: Random) -> None:
+    def __init__(self, cluster: SimCluster, node: str, chance: Chance) -> None:
         self._cluster = cluster
         self._node = node
-        self._rng = rng
+        self._chance = chance
 
     async def request(self, message: Request | DebugRequest) -> Any:
         """Send a request and wait for the answer."""
@@ -71,7 +71,7 @@ class SimChannel:
         def answer(response: Any) -> None:
             lost = ChannelError(f"{self._node} went away before it answered", sent=True)
             outcome = lost if response is None else response
-            loop.after(self._cluster.latency.draw_ns(self._rng), lambda: resolve(outcome), f"{label} answered")
+            loop.after(self._delay_ns(), lambda: resolve(outcome), f"{label} answered")
 
         def arrive() -> None:
             life = self._cluster.lives.get(self._node)
@@ -80,8 +80,11 @@ class SimChannel:
             else:
                 life.ask(message, answer)
 
-        loop.after(self._cluster.latency.draw_ns(self._rng), arrive, label)
+        loop.after(self._delay_ns(), arrive, label)
         return await future
+
+    def _delay_ns(self) -> int:
+        return self._cluster.latency.draw_ns(self._chance.at(self._cluster.loop.now_ns))
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -247,7 +250,7 @@ class SimCluster:
 
     def _dialler(self, client: str) -> Callable[[str], Coroutine[Any, Any, SimChannel]]:
         async def dial(node: str) -> SimChannel:
-            return SimChannel(self, node, Random(f"{self._spec.world_seed}:client:{client}>{node}"))
+            return SimChannel(self, node, Chance(f"{self._spec.world_seed}:client:{client}>{node}"))
 
         return dial
 

@@ -7,6 +7,7 @@ answer.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -38,8 +39,10 @@ class Port(Protocol):
         """Call back when what was sent so far has left the node; at the latest now, if it has."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pending:
+    """A call without an end; one whose patience is its own has a timer of its own."""
+
     peer: str
     calls: Calls
     timer: int = 0
@@ -58,6 +61,8 @@ class Switchboard:
     peer_timeout_ns: int
     next_call: int
     _pending: dict[int, _Pending] = field(default_factory=dict)
+    _silences: deque[tuple[int, int]] = field(default_factory=deque)
+    _watch: int = 0
 
     def open(self, time_ns: int) -> Calls:
         """A set of calls that share a deadline."""
@@ -69,12 +74,18 @@ class Switchboard:
         The peer's time runs from when the request leaves, which may have to wait for a commit here: a slow disk of ours
         is no silence of the peer's.
         """
-        call, self.next_call = self.next_call, self.next_call + 1
+        call = self.next_call
+        self.next_call = call + 1
         pending = self._pending[call] = _Pending(peer, calls)
         self.port.send(peer, request(call))
 
         def left() -> None:
-            pending.timer = self.timers.after(patience_ns or self.peer_timeout_ns, lambda: self._silent(call))
+            if patience_ns is None:
+                self._silences.append((self.timers.now_ns + self.peer_timeout_ns, call))
+                if not self._watch:
+                    self._watch = self.timers.after(self.peer_timeout_ns, self._look)
+            else:
+                pending.timer = self.timers.after(patience_ns, lambda: self._silent(call))
 
         self.port.when_released(left)
         return call
@@ -84,20 +95,47 @@ class Switchboard:
         self.detector.heard(peer)
         pending = self._pending.get(message.call)
         if pending is not None and pending.peer == peer:
-            del self._pending[message.call]
-            self.timers.cancel(pending.timer)
+            self._forget(message.call, pending)
             pending.calls.ended(Answer(peer, message.call, message))
 
     def unsent(self, peer: str, call: int) -> None:
         """A request certainly did not reach its peer."""
-        pending = self._pending.pop(call, None)
+        pending = self._pending.get(call)
         if pending is not None:
-            self.timers.cancel(pending.timer)
+            self._forget(call, pending)
             self.port.suspect(peer)
             pending.calls.ended(Answer(peer, call, None, sent=False))
 
+    def _forget(self, call: int, pending: _Pending) -> None:
+        """A call ends; with the last one, the watch does."""
+        del self._pending[call]
+        if pending.timer:
+            self.timers.cancel(pending.timer)
+        if not self._pending:
+            self._silences.clear()
+            self.timers.cancel(self._watch)
+            self._watch = 0
+
+    def _look(self) -> None:
+        """The earliest silence is due: end what has been silent for so long, and look again when the next one is.
+
+        One timer watches all calls with the usual patience, because nearly all of them are answered in time; they come
+        due in the order in which they were sent.
+        """
+        due_ns = max(self._silences[0][0], self.timers.now_ns)
+        silent = []
+        while self._silences and (self._silences[0][0] <= due_ns or self._silences[0][1] not in self._pending):
+            silent.append(self._silences.popleft()[1])
+        self._watch = 0
+        if self._silences:
+            self._watch = self.timers.after(self._silences[0][0] - self.timers.now_ns, self._look)
+        for call in silent:
+            if call in self._pending:
+                self._silent(call)
+
     def _silent(self, call: int) -> None:
-        pending = self._pending.pop(call)
+        pending = self._pending[call]
+        self._forget(call, pending)
         self.port.suspect(pending.peer)
         pending.calls.ended(Answer(pending.peer, call, None))
 
@@ -129,6 +167,8 @@ class TakenUp:
 class Calls:
     """The calls of one conversation. `open` counts those without an end."""
 
+    __slots__ = ("_deadline", "_deadline_ns", "_inbox", "_switchboard", "open")
+
     def __init__(self, switchboard: Switchboard, time_ns: int) -> None:
         self._switchboard = switchboard
         self._inbox: Inbox[Answer | None] = Inbox()
@@ -142,7 +182,10 @@ class Calls:
         timers = self._switchboard.timers
         timers.cancel(self._deadline)
         self._deadline_ns = timers.now_ns + time_ns
-        self._deadline = timers.after(max(1, time_ns), lambda: self._inbox.put(None))
+        self._deadline = timers.after(max(1, time_ns), self._expired)
+
+    def _expired(self) -> None:
+        self._inbox.put(None)
 
     @property
     def remaining_ns(self) -> int:
@@ -158,7 +201,10 @@ class Calls:
         """The next call to end, or None when the deadline has passed or no call is open."""
         if not self.open:
             return None
-        answer = await self._inbox.next()
+        inbox = self._inbox
+        while not inbox.items:
+            await inbox
+        answer = inbox.items.popleft()
         if answer is not None:
             self.open -= 1
         return answer

@@ -39,8 +39,13 @@ class Candidates:
 
     def first(self) -> list[Assignment]:
         """The nodes to ask at once, primaries first; the coordinator's own place comes before the others."""
-        chosen = [Assignment(node) for node in self.primaries if self._usable(node)]
-        down = [node for node in self.primaries if not self._usable(node)]
+        chosen: list[Assignment] = []
+        down: list[str] = []
+        for node in self.primaries:
+            if self._usable(node):
+                chosen.append(Assignment(node))
+            else:
+                down.append(node)
         own = self._own(down)
         chosen += [self._stand_in(primary) or Assignment(primary) for primary in down]
         return own + [assignment for assignment in chosen if assignment.node != self._coordinator]

@@ -61,14 +61,18 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
 
     def covers(self, dot: Dot) -> bool:
         """Whether the event is in the set."""
+        actor, counter = dot
         for seen in self.entries:
-            if seen.actor == dot.actor:
-                return dot.counter <= seen.upto or dot.counter in seen.beyond
+            if seen.actor == actor:
+                return counter <= seen.upto or counter in seen.beyond
         return False
 
     def last(self, actor: Actor) -> int:
         """The actor's largest event number in the set, or 0."""
-        return next((seen.last for seen in self.entries if seen.actor == actor), 0)
+        for seen in self.entries:
+            if seen.actor == actor:
+                return seen.last
+        return 0
 
     def including(self, dot: Dot) -> Clock:
         """The set with one more event."""
@@ -76,15 +80,19 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
 
     def joined(self, other: Clock) -> Clock:
         """The union of both sets: the least upper bound of two causal histories (Dynamo, 4.4)."""
-        if not other.entries or self == other:
+        if not other.entries or self.entries == other.entries:
             return self
         if not self.entries:
             return other
         united = {seen.actor: seen for seen in self.entries}
         for seen in other.entries:
-            mine = united.get(seen.actor)
-            united[seen.actor] = seen if mine is None else _union(mine, seen)
-        return Clock(tuple(united[actor] for actor in sorted(united)))
+            actor = seen.actor
+            mine = united.get(actor)
+            if mine != seen:
+                united[actor] = seen if mine is None else _union(mine, seen)
+        if len(united) == len(self.entries):
+            return Clock(tuple(united.values()))  # no new actor: still in order
+        return Clock(tuple([united[actor] for actor in sorted(united)]))
 
     def descends_from(self, other: Clock) -> bool:
         """Whether every event of the other set is in this one."""
@@ -92,7 +100,10 @@ class Clock(msgspec.Struct, frozen=True, array_like=True):
 
 
 def _union(one: Seen, two: Seen) -> Seen:
-    return _canonical(one.actor, max(one.upto, two.upto), one.beyond + two.beyond)
+    more, less = (one, two) if one.upto >= two.upto else (two, one)
+    if not less.beyond:
+        return more
+    return _canonical(one.actor, more.upto, one.beyond + two.beyond)
 
 
 def _canonical(actor: Actor, upto: int, beyond: Iterable[int]) -> Seen:

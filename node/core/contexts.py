@@ -7,7 +7,6 @@ A context that does not open is refused; it is never taken for "no context", nor
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 import msgspec
@@ -48,6 +47,5 @@ def unseal(secret: bytes, key: bytes, context: bytes) -> Clock:
 
 
 def _mac(secret: bytes, key: bytes, body: bytes) -> bytes:
-    digest = hmac.new(secret, digestmod=hashlib.sha256)
-    digest.update(len(key).to_bytes(4, "big") + key + body)
-    return digest.digest()[:_SEAL_BYTES]
+    # In one call: an object of `hmac.new` costs five times as much.
+    return hmac.digest(secret, len(key).to_bytes(4, "big") + key + body, "sha256")[:_SEAL_BYTES]

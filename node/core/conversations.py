@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 
 class _Awaitable:
+    __slots__ = ()
+
     def __await__(self) -> Generator[_Awaitable, None, None]:
         yield self
 
@@ -37,22 +39,25 @@ class Durable(_Awaitable):
 class Inbox(_Awaitable, Generic[T]):
     """Items in order of arrival, and the one conversation that waits for them."""
 
+    __slots__ = ("_wake", "items")
+
     def __init__(self) -> None:
-        self._items: deque[T] = deque()
+        self.items: deque[T] = deque()
         self._wake: Callable[[], None] | None = None
 
     def put(self, item: T) -> None:
         """Add an item; the conversation that waits here goes on at once."""
-        self._items.append(item)
-        if self._wake is not None:
-            wake, self._wake = self._wake, None
+        self.items.append(item)
+        wake = self._wake
+        if wake is not None:
+            self._wake = None
             wake()
 
     async def next(self) -> T:
         """Take the oldest item, waiting until there is one."""
-        while not self._items:
+        while not self.items:
             await self
-        return self._items.popleft()
+        return self.items.popleft()
 
     def wake_with(self, wake: Callable[[], None]) -> None:
         """Remember whom to resume."""
@@ -98,6 +103,8 @@ class Kind(Enum):
     never.
     """
 
+    __hash__ = object.__hash__  # Enum's own is a Python function
+
     REQUEST = "requests"
     HANDOFF = "handoffs"
     PROBE = "probes"
@@ -110,34 +117,45 @@ class Conversations:
     timers: Timers
     when_durable: Callable[[Callable[[], None]], None]
     open: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
-    _alive: dict[int, tuple[Kind, Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    _alive: dict[int, _Conversation] = field(default_factory=dict)
     _begun: int = 0
 
     def begin(self, kind: Kind, conversation: Coroutine[Any, Any, None]) -> None:
         """Start a conversation and run it to its first wait."""
         self._begun += 1
-        self._alive[self._begun] = kind, conversation
+        begun = self._alive[self._begun] = _Conversation(self, self._begun, kind, conversation.send)
         self.open[kind] += 1
-        self._step(self._begun)
+        begun.resume()
 
-    def _step(self, number: int) -> None:
-        kind, conversation = self._alive[number]
+    def ended(self, conversation: _Conversation) -> None:
+        """A conversation has come to its end."""
+        del self._alive[conversation.number]
+        self.open[conversation.kind] -= 1
+
+
+class _Conversation:
+    """One conversation under way."""
+
+    __slots__ = ("_all", "_step", "kind", "number")
+
+    def __init__(self, everything: Conversations, number: int, kind: Kind, step: Callable[[None], Any]) -> None:
+        self._all = everything
+        self._step = step
+        self.number = number
+        self.kind = kind
+
+    def resume(self) -> None:
+        """Run to the next wait, and see to it that somebody resumes this then."""
         try:
-            awaited = conversation.send(None)
+            awaited = self._step(None)
         except StopIteration:
-            del self._alive[number]
-            self.open[kind] -= 1
+            self._all.ended(self)
             return
-
-        def resume() -> None:
-            self._step(number)
-
-        match awaited:
-            case Inbox():
-                awaited.wake_with(resume)
-            case Sleep(duration_ns):
-                self.timers.after(duration_ns, resume)
-            case Durable():
-                self.when_durable(resume)
-            case _:
-                raise TypeError(f"a conversation may not await {awaited!r}; it awaits Sleep, Durable or an Inbox")
+        if isinstance(awaited, Inbox):
+            awaited.wake_with(self.resume)
+        elif isinstance(awaited, Sleep):
+            self._all.timers.after(awaited.duration_ns, self.resume)
+        elif isinstance(awaited, Durable):
+            self._all.when_durable(self.resume)
+        else:
+            raise TypeError(f"a conversation may not await {awaited!r}; it awaits Sleep, Durable or an Inbox")

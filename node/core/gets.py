@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Reading:
-    """Who was asked for a key, and what those who answered hold."""
+    """Who was asked for a key, what those who answered hold, and that `merged`: everything known, reconciled."""
 
     def __init__(self, node: Node, key: bytes, calls: Calls, needed: int) -> None:
         self._node = node
@@ -28,16 +28,9 @@ class _Reading:
         self.candidates = node.candidates(key)
         self.quorum = Quorum(needed)
         self.held: dict[str, Versions] = {}
+        self.merged = NOTHING
         self._durable: dict[str, bool] = {}
         self._asked: dict[str, Assignment] = {}
-
-    @property
-    def merged(self) -> Versions:
-        """Everything known, reconciled."""
-        known = NOTHING
-        for versions in self.held.values():
-            known = self._node.replica.merged(known, versions)
-        return known
 
     @property
     def acks(self) -> tuple[Ack, ...]:
@@ -64,6 +57,7 @@ class _Reading:
         return [name for name in self.candidates.primaries if self.held.get(name, merged) != merged]
 
     def _take(self, name: str, versions: Versions, durable: bool) -> None:
+        self.merged = self._node.replica.merged(self.merged, versions) if self.held else versions
         self.held[name], self._durable[name] = versions, durable
         self.quorum.succeed(name)
 
@@ -92,11 +86,15 @@ async def get(node: Node, request: Get, respond: Callable[[Response], None]) -> 
 async def _repair(node: Node, reading: _Reading) -> None:
     """Wait a small period for the answers still out, then bring those up to date who are behind (Dynamo, 5)."""
     calls = reading.calls
-    calls.within(node.config.repair_window_ms * 1_000_000)
+    if calls.open:
+        calls.within(node.config.repair_window_ms * 1_000_000)
     while (answer := await calls.next()) is not None:
         reading.heed(answer, replace=False)
+    calls.close()
     merged = reading.merged
     behind = reading.behind(merged)
+    if not behind:
+        return
     repairs = node.calls(node.peer_timeout_ns * 2)
     for name in behind:
         if name == node.id:
@@ -105,7 +103,6 @@ async def _repair(node: Node, reading: _Reading) -> None:
             repairs.ask(name, lambda call: Replicate(call, reading.key, merged, None, node.peer_timeout_ns))
     while await repairs.next() is not None:
         pass
-    calls.close()
     repairs.close()
 
 

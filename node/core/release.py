@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from node.core.facts import Command, Leave, Persist, Reply, Send
+from node.core.facts import CancelTimer, Command, Leave, Persist, Reply, Send, SetTimer
 
 _LEAVING = (Send, Reply, Leave)
 
@@ -43,10 +43,14 @@ class Release:
 
     def put(self, command: Command) -> None:
         """Let a command out, or hold it back until what has been staged is durable."""
-        if isinstance(command, _LEAVING) and self.must_wait():
+        if type(command) in _LEAVING and self.must_wait():
             self._held.append((self.staged, command))
         else:
             self._out.append(command)
+
+    def pass_by(self, command: SetTimer | CancelTimer) -> None:
+        """Let out what never leaves the node, and so waits for nothing."""
+        self._out.append(command)
 
     def must_wait(self) -> bool:
         """Whether anything that could have been read is not durable yet."""
@@ -64,10 +68,11 @@ class Release:
         assert self.durable < barrier <= self._asked, f"barrier {barrier} was not asked for, or was committed before"
         self.durable = barrier
         self.commits += 1
-        while self._held and self._held[0][0] <= barrier:
-            self._out.append(self._held.popleft()[1])
-        while self._waiting and self._waiting[0][0] <= barrier:
-            self._waiting.popleft()[1]()
+        held, waiting = self._held, self._waiting
+        while held and held[0][0] <= barrier:
+            self._out.append(held.popleft()[1])
+        while waiting and waiting[0][0] <= barrier:
+            waiting.popleft()[1]()
 
     def take(self) -> list[Command]:
         """Return the commands of this step, in order, asking for a barrier if anything was staged in it."""

@@ -18,6 +18,9 @@ from node.core.versions import NOTHING, Versions, merge, write
 FORMAT = 1
 """The version of stored records; a record of another version is refused at the first read."""
 
+RECORDS_REMEMBERED, REMEMBERED_BYTES_MAX = 512, 8192
+"""How many records are kept decoded, beside the bytes that they were decoded from, and how large one may be."""
+
 _CLEAN = b"clean-shutdown"
 _INCARNATION = b"incarnation"
 _EPOCH = b"epoch"
@@ -47,6 +50,7 @@ class Replica:
         self._rng = rng
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Record).decode
+        self._decoded: dict[tuple[Space, bytes], tuple[bytes, Record]] = {}
         self._epoch = 0
         self.incarnation = ""
         self.hints: dict[str, dict[bytes, None]] = {}
@@ -147,7 +151,7 @@ class Replica:
 
     def page(self, space: Space, after: bytes, limit: int) -> list[tuple[bytes, Versions]]:
         """A page of records, in order of their names in the store."""
-        return [(name, self._decode(raw).versions) for name, raw in self._store.scan(space, after, limit)]
+        return [(name, self._record(space, name, raw).versions) for name, raw in self._store.scan(space, after, limit)]
 
     def _place(self, key: bytes, hint_for: str | None) -> tuple[Space, bytes]:
         return (Space.DATA, key) if hint_for is None else (Space.HINTS, _hint_name(hint_for, key))
@@ -162,14 +166,28 @@ class Replica:
 
     def _read(self, space: Space, name: bytes) -> Record | None:
         raw = self._store.get(space, name)
-        if raw is None:
-            return None
+        return None if raw is None else self._record(space, name, raw)
+
+    def _record(self, space: Space, name: bytes, raw: bytes) -> Record:
+        """The record that these bytes are; what they were decoded to last time, if they are still the same bytes."""
+        remembered = self._decoded.get((space, name))
+        if remembered is not None and remembered[0] == raw:
+            return remembered[1]
         record = self._decode(raw)
         assert record.format == FORMAT, f"{name!r} has record format {record.format}; this node reads {FORMAT}"
+        self._remember(space, name, raw, record)
         return record
 
+    def _remember(self, space: Space, name: bytes, raw: bytes, record: Record) -> None:
+        if len(self._decoded) >= RECORDS_REMEMBERED:
+            self._decoded.clear()
+        if len(raw) <= REMEMBERED_BYTES_MAX:
+            self._decoded[space, name] = raw, record
+
     def _save(self, space: Space, name: bytes, record: Record) -> None:
-        self._stage(space, name, self._encode(record))
+        raw = self._encode(record)
+        self._remember(space, name, raw, record)
+        self._stage(space, name, raw)
 
     def _stage(self, space: Space, name: bytes, value: bytes | None) -> None:
         self._staged()

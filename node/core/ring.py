@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 POSITION_BITS = 128
 """MD5 yields 128-bit positions (Dynamo, 4.3)."""
 
+KEYS_REMEMBERED = 4096
+"""How many keys' positions are kept, because each request looks its key up several times."""
 
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
 def position(key: bytes) -> int:
     """Where a key lies on the ring: its MD5 as an integer of 128 bits."""
     return int.from_bytes(hashlib.md5(key, usedforsecurity=False).digest(), "big")
@@ -24,11 +29,10 @@ class Ring:
 
     def __init__(self, members: Sequence[str], partitions: int) -> None:
         self.members = tuple(sorted(members))
-        self.owners = _claims(self.members, partitions)
+        self.owners, self._preference = _laid_out(self.members, partitions)
         self.digest = hashlib.md5(
             "\0".join((str(partitions), *self.members)).encode(), usedforsecurity=False
         ).hexdigest()[:12]
-        self._preference = [self._walk(partition) for partition in range(partitions)]
 
     def partition(self, key: bytes) -> int:
         """The partition that a key falls in; its owner's position is larger than the key's (Dynamo, 4.2)."""
@@ -38,9 +42,12 @@ class Ring:
         """Every node in the order in which it is responsible for the key, each physical node once (Dynamo, 4.6)."""
         return self._preference[self.partition(key)]
 
-    def _walk(self, partition: int) -> tuple[str, ...]:
-        clockwise = self.owners[partition:] + self.owners[:partition]
-        return tuple(dict.fromkeys(clockwise))
+
+@lru_cache(maxsize=16)
+def _laid_out(members: tuple[str, ...], partitions: int) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The owner of each partition, and its preference list; remembered, because nodes start again and again."""
+    owners = _claims(members, partitions)
+    return owners, tuple(tuple(dict.fromkeys(owners[first:] + owners[:first])) for first in range(partitions))
 
 
 def _claims(members: tuple[str, ...], partitions: int) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from typing import Protocol
 class Space(Enum):
     """The separate databases of a node: hints do not lie among the data (Dynamo, 4.6)."""
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and each access to a store would call it
+
     META = "meta"
     DATA = "data"
     HINTS = "hints"

@@ -39,11 +39,11 @@ def merge(one: Versions, two: Versions) -> Versions:
         return one
     if one == NOTHING:
         return two
-    alive = {s.dot: s for s in one.siblings if not two.clock.covers(s.dot)}
-    alive |= {s.dot: s for s in two.siblings if not one.clock.covers(s.dot)}
-    common = {s.dot for s in two.siblings}
-    alive |= {s.dot: s for s in one.siblings if s.dot in common}
-    return Versions(one.clock.joined(two.clock), tuple(alive[dot] for dot in sorted(alive)))
+    mine, theirs = {s.dot: s for s in one.siblings}, {s.dot: s for s in two.siblings}
+    seen_by_me, seen_by_them = one.clock.covers, two.clock.covers
+    alive = {dot: s for dot, s in mine.items() if dot in theirs or not seen_by_them(dot)}
+    alive |= {dot: s for dot, s in theirs.items() if dot not in mine and not seen_by_me(dot)}
+    return Versions(one.clock.joined(two.clock), _in_order(alive))
 
 
 def write(versions: Versions, context: Clock, dot: Dot, value: bytes) -> Versions:
@@ -51,4 +51,8 @@ def write(versions: Versions, context: Clock, dot: Dot, value: bytes) -> Version
     alive = {s.dot: s for s in versions.siblings if not context.covers(s.dot)}
     alive[dot] = Sibling(dot, value)
     clock = versions.clock.joined(context).including(dot)
-    return Versions(clock, tuple(alive[name] for name in sorted(alive)))
+    return Versions(clock, _in_order(alive))
+
+
+def _in_order(alive: dict[Dot, Sibling]) -> tuple[Sibling, ...]:
+    return tuple([alive[dot] for dot in sorted(alive)]) if len(alive) > 1 else tuple(alive.values())

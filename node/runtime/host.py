@@ -30,7 +30,8 @@ from node.core.facts import (
 )
 from node.core.messages import DebugRequest, PeerMessage, Request, Status
 from node.core.node import Node
-from node.runtime.ports import Clock, Engine, Timer, Transport
+from node.runtime.alarms import Alarms
+from node.runtime.ports import Clock, Engine, Transport
 
 
 class Host:
@@ -44,17 +45,19 @@ class Host:
         self._transport = transport
         self._clock = clock
         self._left = left
-        self._timers: dict[int, Timer] = {}
+        self._alarms = Alarms(clock, self._fired)
         self._asked_for = 0
         self._committing = False
 
     def start(self) -> None:
         """Open the node's records and begin."""
-        self._do_all(self.node.start(self._clock.now_ns()))
+        now_ns = self._clock.now_ns()
+        self._do_all(self.node.start(now_ns), now_ns)
 
     def peer_said(self, source: str, message: PeerMessage) -> None:
         """A message from another node arrived."""
-        self._feed(PeerSaid(source, message))
+        now_ns = self._clock.now_ns()  # `_feed` without the call: most facts are these
+        self._do_all(self.node.handle(PeerSaid(source, message), now_ns), now_ns)
 
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message certainly was not delivered."""
@@ -69,33 +72,38 @@ class Host:
         self._feed(DrainAsked())
 
     def _feed(self, fact: Fact) -> None:
-        self._do_all(self.node.handle(fact, self._clock.now_ns()))
+        now_ns = self._clock.now_ns()
+        self._do_all(self.node.handle(fact, now_ns), now_ns)
 
-    def _do_all(self, commands: list[Command]) -> None:
+    def _do_all(self, commands: list[Command], now_ns: int) -> None:
+        timers_set = False
+        # By exact class, in the order of how many there are: see `node.core.messages`.
         for command in commands:
-            match command:
-                case SetTimer(timer, delay_ns):
-                    self._set_timer(timer, delay_ns)
-                case CancelTimer(timer):
-                    self._timers.pop(timer).cancel()
-                case Send(peer, message):
-                    self._transport.send(peer, message)
-                case Reply(asker, response):
-                    self._transport.reply(asker, self._completed(response) if type(response) is Status else response)
-                case Persist(barrier):
-                    self._asked_for = barrier
-                    self._commit_soon()
-                case Redial(peer):
-                    self._transport.redial(peer)
-                case Leave():
-                    self._left()
+            if type(command) is SetTimer:
+                self._alarms.set(command.timer, now_ns + command.delay_ns)
+                timers_set = True
+            elif type(command) is Send:
+                self._transport.send(command.to, command.message)
+            elif type(command) is CancelTimer:
+                self._alarms.cancel(command.timer)
+            elif type(command) is Persist:
+                self._asked_for = command.barrier
+                self._commit_soon()
+            elif type(command) is Reply:
+                self._reply(command)
+            elif type(command) is Redial:
+                self._transport.redial(command.peer)
+            elif type(command) is Leave:
+                self._left()
+        if timers_set:
+            self._alarms.see_to_it()
 
-    def _set_timer(self, timer: int, delay_ns: int) -> None:
-        def fired() -> None:
-            del self._timers[timer]
-            self._feed(TimerFired(timer))
+    def _reply(self, command: Reply) -> None:
+        response = command.response
+        self._transport.reply(command.asker, self._completed(response) if type(response) is Status else response)
 
-        self._timers[timer] = self._clock.after(delay_ns, fired)
+    def _fired(self, timer: int) -> None:
+        self._feed(TimerFired(timer))
 
     def _commit_soon(self) -> None:
         if not self._committing:

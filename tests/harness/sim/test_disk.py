@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from harness.sim.disk import AtomicStorage, SimDisk, sync_ns
+from harness.sim.latency import Chance
 from harness.sim.loop import SimLoop, run, virtual
 from nemesis.powers import PowerError
 from node.core.store import Space
@@ -149,8 +150,8 @@ def test_one_seed_is_one_disk() -> None:
 
 def test_syncs_have_a_tail() -> None:
     """Most take about a millisecond; a few wait for something else, long enough to make a peer impatient."""
-    rng = Random("syncs")
-    times_ms = sorted(sync_ns(rng) / 1e6 for _ in range(5000))
+    chance = Chance("syncs")
+    times_ms = sorted(sync_ns(chance, second * 10**9) / 1e6 for second in range(5000))
     assert times_ms[2500] == pytest.approx(0.9, rel=0.2)
     assert 20 < times_ms[-1] < 200
 

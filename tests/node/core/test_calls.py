@@ -143,6 +143,28 @@ def test_the_deadline_ends_the_waiting_and_leaves_the_calls_open() -> None:
     assert not bench.detector.is_up("a")
 
 
+def test_one_timer_watches_for_the_silence_of_all() -> None:
+    """It is set for the earliest, then for the next that is still out; each call has its own time."""
+    bench = _Bench()
+    bench.collect("a")
+    bench.timers.now_ns = 100
+    bench.collect("b")
+    bench.timers.now_ns = 150
+    bench.collect("c")
+    assert sorted(bench.timers_set.values()) == [PEER_TIMEOUT, 1000, 1000, 1000]
+    bench.switchboard.answered("b", Pong(101))
+
+    bench.timers.now_ns = PEER_TIMEOUT
+    bench.fire(PEER_TIMEOUT)
+    assert bench.detector.suspected == {"a": None}
+    assert sorted(bench.timers_set.values()) == [150, 1000], "what is left of the patience with c"
+
+    bench.timers.now_ns = 150 + PEER_TIMEOUT
+    bench.fire(150)
+    assert bench.detector.suspected == {"a": None, "c": None}
+    assert bench.timers_set == {}
+
+
 def test_patience_overrides_the_peer_time_out() -> None:
     """For a peer that has to ask others in its turn."""
     bench = _Bench()

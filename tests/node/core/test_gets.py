@@ -302,4 +302,4 @@ def test_no_timer_is_left_when_all_is_said() -> None:
     cluster.get(a, KEY, r=3, ms=100)
     cluster.drop(*cluster.sent(Fetch))
     cluster.elapse(100, then=lambda: None)
-    assert len(cluster.timers(a)) == len(before) + 2, "the silence of two peers is still to be noticed"
+    assert len(cluster.timers(a)) == len(before) + 1, "the silence of two peers is still to be noticed"
