@@ -125,21 +125,21 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
 
 
 def _divergence(before: str | None, directory: Path, finished: Finished) -> str | None:
-    """Two simulated runs of one spec have one trace; if not, say where they parted: the code or Python differ."""
-    from harness.directory import TRACE
-    from harness.sim.trace import first_divergence
+    """Two simulated runs of one spec have one trace; if not, name the first event in which they part."""
+    from harness.directory import MARKS, TRACE
+    from harness.sim.trace import first_divergence, first_stranger
 
     if before is None or finished.digest is None:
         return None
     if before == finished.digest:
         click.echo("the trace is the same, to the last event")
         return None
-    where = "keep traces with --trace to see where"
+    events, where = finished.trace or [], None
     if (directory / TRACE).exists():
-        old = (directory / TRACE).read_text().splitlines()
-        new = (finished.directory / TRACE).read_text().splitlines()
-        where = first_divergence(old, new) or "the kept traces are alike"
-    return f"the trace is not the recorded one: other code, or another Python; {where}"
+        where = first_divergence((directory / TRACE).read_text().splitlines(), events)
+    elif (directory / MARKS).exists():
+        where = first_stranger(events, (directory / MARKS).read_bytes())
+    return f"the trace is not the recorded one: other code, or another Python; {where or 'nothing says where'}"
 
 
 @cli.command("show")

@@ -25,6 +25,7 @@ SPEC = "spec.json"
 SCHEDULE = "schedule.json"
 SCRIPT = "operations.json"
 TRACE = "trace.txt"
+MARKS = "trace.marks"
 
 
 class VerdictFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from checkers.history import read as read_history
 from checkers.judge import Judgement, is_safety, judge
 from harness import plugins
 from harness.contracts import Changed, Cluster
-from harness.directory import HISTORY, SCRIPT, SPEC, VerdictFile, save_schedule, save_verdict
+from harness.directory import HISTORY, MARKS, SCRIPT, SPEC, VerdictFile, save_schedule, save_verdict
 from harness.interrupts import Interruption, last_resort, uninterruptible
 from harness.recorder import Heard, Recorder, written
 from harness.script import Drawn, Script
@@ -45,7 +45,8 @@ GRACE_S = 60.0
 class Simulated:
     """What a simulation left: its history, what its clients drew, and the digest of its `events`.
 
-    `trace` is every event, where it was to be kept; `interrupted` says why it did not come to its end.
+    `trace` is every event, where it was to be kept, and `marks` are four bytes of each; `interrupted` says why it did
+    not come to its end.
     """
 
     plot: Plot
@@ -54,6 +55,7 @@ class Simulated:
     digest: str
     events: int
     trace: list[str] | None
+    marks: bytes | None
     interrupted: str | None
 
 
@@ -130,7 +132,8 @@ def carry_out(
     simulated: Simulated | None = None
     with written(directory / HISTORY, heard) as write:
         if spec.world == "sim":
-            simulated = simulate(plot, write, keep=keep)
+            simulated = simulate(plot, write, keep=keep, mark=True)
+            (directory / MARKS).write_bytes(simulated.marks or b"")
             drawn, interrupted = simulated.script, simulated.interrupted
         else:
             drawn, interrupted = _carry_out_really(_Run(plot, directory, write))
@@ -150,10 +153,15 @@ def carry_out(
 
 
 def simulate(
-    plot: Plot, heard: Heard | None = None, *, keep: bool = False, watcher: Watcher | None = None
+    plot: Plot,
+    heard: Heard | None = None,
+    *,
+    keep: bool = False,
+    mark: bool = False,
+    watcher: Watcher | None = None,
 ) -> Simulated:
     """Run a plot on virtual time, in memory; the history is part of the trace, and who watches it is not."""
-    trace, records = Trace(keep=keep), list[Record]()
+    trace, records = Trace(keep=keep, mark=mark), list[Record]()
     loop = virtual(trace)
 
     def listen(record: Record) -> None:
@@ -172,6 +180,7 @@ def simulate(
         digest=trace.digest,
         events=trace.count,
         trace=trace.kept,
+        marks=trace.marks,
         interrupted=run.interruption.reason,
     )
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import hashlib
 from itertools import zip_longest
+from zlib import crc32
 
 _CHUNK = 4096
+_MARK = 4
 
 
 class Trace:
-    """The events of one run. `keep` holds on to them all; the digest needs no memory.
+    """The events of one run. `keep` holds on to them all, `mark` to four bytes of each; the digest needs no memory.
 
     An event costs no more than a line put down: lines are counted, kept and digested many at a time.
     """
 
-    def __init__(self, *, keep: bool = False) -> None:
+    def __init__(self, *, keep: bool = False, mark: bool = False) -> None:
         self._kept: list[str] | None = [] if keep else None
+        self._marks: bytearray | None = bytearray() if mark else None
         self._hash = hashlib.blake2b(digest_size=16)
         self._lines: list[str] = []
         self._flushed = 0
@@ -44,6 +47,12 @@ class Trace:
         return self._kept
 
     @property
+    def marks(self) -> bytes | None:
+        """The CRC-32 of each event so far, four bytes each, if they were to be marked."""
+        self._flush()
+        return None if self._marks is None else bytes(self._marks)
+
+    @property
     def digest(self) -> str:
         """The digest of all events so far, 32 hexadecimal digits."""
         self._flush()
@@ -53,8 +62,23 @@ class Trace:
         self._hash.update("".join(self._lines).encode())
         if self._kept is not None:
             self._kept += [line[:-1] for line in self._lines]
+        if self._marks is not None:
+            self._marks += b"".join(_marked(line[:-1]) for line in self._lines)
         self._flushed += len(self._lines)
         self._lines.clear()
+
+
+def _marked(line: str) -> bytes:
+    return crc32(line.encode()).to_bytes(_MARK, "little")
+
+
+def first_stranger(events: list[str], marks: bytes) -> str | None:
+    """Say which of these events is the first that is not the one marked at its place, or None when all are."""
+    for number, event in enumerate(events):
+        if _marked(event) != marks[_MARK * number : _MARK * (number + 1)]:
+            return f"event {number + 1}: now {event!r}, which is not what was recorded"
+    missing = len(marks) // _MARK - len(events)
+    return f"event {len(events) + 1}: there is none now; {missing} more were recorded" if missing else None
 
 
 def first_divergence(one: list[str], two: list[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from harness.asking import complete_spec, replay_line
 from harness.cli import cli
 from harness.options import given as asked
 from harness.plugins import find_scenarios
+from harness.sim.trace import Trace, first_stranger
 
 ROOT = Path(__file__).parents[2]
 
@@ -251,3 +253,32 @@ def assert_repeats(scenario: str, options: dict[str, Any]) -> None:
         name: value for name, value in parsed.items() if name not in ("scenario", "world", "runs", "trace", "attempts")
     }
     assert replace(complete_spec(scenario, found, **asked(ours)), world=parsed["world"]) == spec
+
+
+def test_a_replay_that_is_another_run_names_the_first_event_in_which_it_is(tmp_path: Path) -> None:
+    """Here the recorded digest is of a run with another seed, as it would be after a change of the code."""
+    runs = [("1", tmp_path / "runs" / "calm-sim-s1-1"), ("2", tmp_path / "runs" / "calm-sim-s2-1")]
+    for seed, _ in runs:
+        keelhaul("run", "calm", "--world", "sim", "--time-limit", "2", "--seed", seed, cwd=tmp_path)
+    (_, one), (_, two) = runs
+    same = keelhaul("replay", str(one), cwd=tmp_path)
+    assert "the trace is the same, to the last event" in same.stdout
+    for name in ("verdict.json", "trace.marks"):
+        (one / name).write_bytes((two / name).read_bytes())
+    other = keelhaul("replay", str(one), cwd=tmp_path)
+    assert other.returncode == 70
+    assert re.search(r"the trace is not the recorded one: .*; event \d+: now '\d+ .*', which is not", other.stderr)
+    (one / "trace.marks").write_bytes(b"")
+    assert "event 1: now" in keelhaul("replay", str(one), cwd=tmp_path).stderr
+
+
+def test_where_a_trace_parts_is_found_by_its_marks() -> None:
+    """One event that is another, one too many, and one that is missing."""
+    trace = Trace(keep=True, mark=True)
+    for number in range(5):
+        trace.event(number, f"event {number}")
+    events, marks = trace.kept or [], trace.marks or b""
+    assert first_stranger(events, marks) is None
+    assert first_stranger([*events[:3], "x", *events[4:]], marks) == "event 4: now 'x', which is not what was recorded"
+    assert first_stranger([*events, "x"], marks) == "event 6: now 'x', which is not what was recorded"
+    assert first_stranger(events[:3], marks) == "event 4: there is none now; 2 more were recorded"
