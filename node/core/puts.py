@@ -87,12 +87,12 @@ async def coordinate(node: Node, request: Put, respond: Respond) -> None:
     writing = _Writing(node, request, respond)
     own, *others = writing.candidates.first()
     dot, writing.versions = node.replica.write(request.key, context, request.value, own.hint_for)
-    writing.reply = lambda: Written(
+    writing.reply = lambda acks: Written(
         request.request,
         str(dot),
         node.seal(request.key, context.including(dot)),
         node.id,
-        tuple(writing.acks),
+        tuple(acks),
         node.ring.digest,
     )
     writing.confirmed(own, node.durable)
@@ -123,7 +123,7 @@ class _Writing:
         self.quorum = Quorum(request.w or node.config.w)
         self.homeless = dict.fromkeys(self.candidates.primaries)
         self.acks: list[Ack] = []
-        self.reply: Callable[[], Written]
+        self.reply: Callable[[list[Ack]], Written]
         self.versions: Versions
 
     def ask(self, assignment: Assignment) -> None:
@@ -154,7 +154,7 @@ class _Writing:
             return
         respond, self._respond = self._respond, None
         if settled is Settled.REACHED:
-            respond(self.reply())
+            respond(self.reply(self.acks))
         else:
             holders = ", ".join(ack.node for ack in self.acks)
             text = f"{len(self.acks)} of W = {self.quorum.needed} replicas confirmed to {self._node.id}: {holders}"
