@@ -1,12 +1,11 @@
 """The simulated disk of one node: files whose syncs take time, and whose un-synced parts a power failure may lose.
 
 It survives the node. Each life mounts it, and what a dead life still asks for or waits for does nothing. There are two
-copies of each file: `page` is what processes see, `disk` what a power failure leaves; a process that is killed loses
-neither. Un-synced bytes are kept by sectors, none, all, the first ones, the first and a torn one, or any; names made,
-changed and removed are kept each for itself.
+copies of each file: `page` is what processes see, `disk` what a power failure leaves; a killed process loses neither.
+Un-synced bytes are kept by sectors, none, all, the first ones, the first and a torn one, or any; names each for itself.
 
-Faults are off until they are asked for, and each is counted in `effects` when it has had one. This file knows bytes and
-names; it does not know what is in them.
+Faults are off until asked for, and counted in `effects` when they have had one. This file knows bytes and names, and
+nothing of what is in them.
 """
 
 from __future__ import annotations
