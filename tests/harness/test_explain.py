@@ -46,12 +46,16 @@ def plot(**options: object) -> Plot:
     return Plot(asked, schedule_of(asked))
 
 
+def first_wrong(**options: object) -> Observed:
+    """The run of the first seed in which a write is lost: which one that is moves with every delay."""
+    runs = (observe(plot(**options, seed=seed)) for seed in range(3, 13))
+    return next(observed for observed in runs if observed.judgement.answer is Answer.INVALID)
+
+
 @pytest.fixture(scope="module")
 def wrong() -> Observed:
     """A run in which a write is lost."""
-    observed = observe(plot())
-    assert observed.judgement.answer is Answer.INVALID
-    return observed
+    return first_wrong()
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +185,7 @@ def test_a_parting_in_words(ours: Message, theirs: Message, words: str) -> None:
 
 def test_what_is_too_much_is_cut_to_what_matters() -> None:
     """Around the operations of the finding, with what was left out in words."""
-    observed = observe(plot(rate=60.0, seed=1))
+    observed = first_wrong(rate=60.0)
     whole = ladder(observed.history, observed.watch, ("k0",))
     finding = telling(observed.judgement)[0]
     seen = focused(whole, finding.operations)
