@@ -125,12 +125,15 @@ class DynamoSession:
             return Reply(Outcome.UNKNOWN, error=str(error))
 
     async def read_repairing(self, key: str, node: str) -> bool:
-        """Read with R = N; the coordinator then repairs who is behind (Dynamo, 5)."""
+        """Read with R = N; the coordinator then repairs who is behind (Dynamo, 5).
+
+        A primary that was too slow is answered for by a fallback, and is not repaired.
+        """
         try:
-            await self._client.get(key.encode(), node=node, r=self._n, timeout_ms=self._timeout_ms)
+            got = await self._client.get(key.encode(), node=node, r=self._n, timeout_ms=self._timeout_ms)
         except (RequestFailedError, OutcomeUnknownError):
             return False
-        return True
+        return all(ack.hint_for is None for ack in got.acks)
 
     async def close(self) -> None:
         """Let go of connections."""
