@@ -64,6 +64,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag_field="type", tag="run", kw_on
     w: int
     faults: tuple[str, ...] = ()
     drawn: bool = False
+    scripted: bool = False
 
 
 class PhaseBegan(msgspec.Struct, frozen=True, tag_field="type", tag="phase", kw_only=True):

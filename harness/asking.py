@@ -6,7 +6,7 @@ This file knows scenarios, and the options of the command line by name. It does 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
@@ -61,6 +61,17 @@ def changed(spec: RunSpec, asked: Mapping[str, Any]) -> RunSpec:
     return msgspec.convert({**msgspec.to_builtins(spec), **fields}, RunSpec).checked()
 
 
+def asked_again(asked: Mapping[str, Any]) -> list[str]:
+    """The words that ask for these options, by their fields, once more."""
+    words: list[str] = []
+    for option, field in FIELDS.items():
+        if field in asked:
+            words += [option] if asked[field] is True else [option, _exactly(asked[field])]
+    for name, number in asked.get("settings", {}).items():
+        words += ["--set", f"{name}={number}"]
+    return words
+
+
 def _spec(name: str, scenario: Scenario, options: Mapping[str, Any]) -> RunSpec:
     """What the scenario says, what it draws, and what is asked for, each outranking the one before."""
     drawn: dict[str, Any] = {}
@@ -72,13 +83,25 @@ def _spec(name: str, scenario: Scenario, options: Mapping[str, Any]) -> RunSpec:
     return _fitted(spec, drawn.keys() - options.keys())
 
 
-def _fitted(spec: RunSpec, drawn: Any) -> RunSpec:
+def _fitted(spec: RunSpec, drawn: Collection[str]) -> RunSpec:
     """Make what was drawn fit what was asked for: nobody who asks for three nodes has to ask for n = 3 as well."""
-    n = min(spec.n, spec.nodes) if "n" in drawn else spec.n
-    quorums = {name: min(getattr(spec, name), n) for name in ("r", "w") if name in drawn}
-    for_s = {"for_s": min(spec.for_s, spec.every_s * 0.9)} if "for_s" in drawn else {}
-    faults = tuple(name for name in spec.faults if "faults" not in drawn or _can_be(name, spec))
-    return msgspec.structs.replace(spec, n=n, faults=faults, **quorums, **for_s)
+    asked = {name: getattr(spec, name) for name in ("nodes", "n", "r", "w") if name not in drawn}
+    nodes = max(spec.nodes, *asked.values()) if "nodes" in drawn and asked else spec.nodes
+    n = min(max([spec.n, *(asked[name] for name in ("r", "w") if name in asked)]), nodes) if "n" in drawn else spec.n
+    changes: dict[str, Any] = {name: min(getattr(spec, name), n) for name in ("r", "w") if name in drawn}
+    changes |= {"nodes": nodes, "n": n}
+    if "open_loop" in drawn and not spec.rate:
+        changes["open_loop"] = False
+    if "for_s" in drawn:
+        changes["for_s"] = min(spec.for_s, spec.every_s * 0.9)
+    elif "every_s" in drawn:
+        changes["every_s"] = max(spec.every_s, spec.for_s / 0.9)
+    if "faults" in drawn:
+        names = tuple(f"n{number}" for number in range(1, nodes + 1))
+        no_files = spec.engine not in ENGINES_ON_FILES
+        fitting = [name for name in spec.faults if fits(name, names) and not (no_files and needs_files(name))]
+        changes["faults"] = tuple(fitting)
+    return msgspec.structs.replace(spec, **changes)
 
 
 def _can_be(fault: str, spec: RunSpec) -> bool:

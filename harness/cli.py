@@ -77,18 +77,19 @@ def _run_file(path: Path, world: str, runs: Path, attempts: int, *, trace: bool,
     from msgspec.structs import replace
 
     from harness import plugins
-    from harness.asking import changed
+    from harness.asking import asked_again, changed
     from harness.choosing import choose
     from harness.running import Series
-    from harness.shrink.export import load
+    from harness.shrink.export import load, playable
     from reports.terminal import console_for
 
     scenario = load(path)
-    case = replace(scenario.case, spec=changed(scenario.case.spec, asked))
+    case = playable(replace(scenario.case, spec=changed(scenario.case.spec, asked)))
     look_here_for(case.spec.variant)
+    plugins.system(case.spec.system).builder(case.spec)
     chosen = choose(world, plugins.system(case.spec.system).WORLDS, case.spec.faults)
     series = Series(chosen, runs, console_for(sys.stdout), keep_traces=trace)
-    line = shlex.join(["keelhaul", "run", str(path), "--world", chosen.world])
+    line = shlex.join(["keelhaul", "run", str(path), "--world", chosen.world, *asked_again(asked)])
     return series.run_until(replace(scenario, case=case), line, attempts).value
 
 

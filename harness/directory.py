@@ -78,13 +78,13 @@ def load_schedule(directory: Path, spec: RunSpec) -> Schedule:
         schedule = decode_schedule((directory / SCHEDULE).read_bytes())
     except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise UsageError(f"{directory / SCHEDULE} is no fault schedule: {error}") from error
-    trouble = _impossible(schedule, spec)
+    trouble = impossible(schedule, spec)
     if trouble is not None:
         raise UsageError(f"{directory / SCHEDULE}: {trouble}")
     return schedule
 
 
-def _impossible(schedule: Schedule, spec: RunSpec) -> str | None:
+def impossible(schedule: Schedule, spec: RunSpec) -> str | None:
     """The first thing in a schedule that is not there: a fault, a node, or a time."""
     known, nodes = fault_names(), spec.node_ids
     for injection in schedule:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.explore.exploring import Exploration
-    from harness.explore.seeds import Asked
+    from harness.explore.journal import Journal
+    from harness.explore.seeds import Asked, SeedResult
     from harness.explore.workers import Workers
 
 KEPT = 5
@@ -32,89 +34,133 @@ TOLD = 20
 """How many of them get a line."""
 
 
+SEEDS_MAX = 10_000_000
+FIRST_SEED_MAX = 1 << 62
+"""Bounds of what can be asked for at once; more is another question."""
+
+
 @click.command("explore")
 @click.argument("scenario")
-@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, help="How many seeds.")
-@click.option("--first-seed", type=click.IntRange(0), default=1, show_default=True, help="The first of them.")
+@click.option("--seeds", type=click.IntRange(1, SEEDS_MAX), default=100, show_default=True, help="How many seeds.")
+@click.option(
+    "--first-seed", type=click.IntRange(0, FIRST_SEED_MAX), default=1, show_default=True, help="The first of them."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one for each processor]")
-@click.option("--budget", "budget_s", type=float, help="Seconds of real time after which no seed is begun.")
+@click.option("--budget", "budget_s", type=float, help="Seconds of real time after which nothing more is handed out.")
 @click.option("--shard", help="Only part i of n of the seeds, as i/n; `keelhaul merge` puts the parts together.")
 @click.option("--dask", help="Run on the workers of this Dask scheduler, such as tcp://host:8786.")
-@click.option("--json", "as_json", is_flag=True, help="Print every result as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print every result as JSON, and nothing else.")
 @spec_options
 @runs_option
 def explore_command(scenario: str, runs: Path, as_json: bool, **options: Any) -> None:
     """Run many seeds of SCENARIO in simulation. The same command goes on where it was ended."""
-    from harness.explore.exploring import Wanted, begin, explore, parse_shard
+    from contextlib import closing
+
+    from harness.explore.exploring import Wanted, begin, parse_shard
     from harness.explore.journal import Journal
     from harness.explore.seeds import Asked
-    from reports.exploration import progress_on
     from reports.terminal import console_for
 
     look_here_for(options["variant"])
     first, count, jobs, budget_s = (options.pop(name) for name in ("first_seed", "seeds", "jobs", "budget_s"))
     shard, dask = options.pop("shard"), options.pop("dask")
+    if budget_s is not None and not budget_s > 0:
+        raise UsageError(f"--budget is {budget_s:g}; give seconds above 0")
     part, parts = parse_shard(shard) if shard else (1, 1)
     asked = Asked(scenario=scenario, options=given(options))
-    asked.spec(first)  # what cannot be asked for is said before anything is begun
-    journal = Journal(runs, asked, f"{part}-of-{parts}" if shard else "")
-    exploration = begin(journal, Wanted(first, count, part, parts))
     console = console_for(sys.stderr if as_json else sys.stdout)
-    with (
-        _workers(asked, jobs, dask, journal.directory / "workers.log") as workers,
-        progress_on(console, exploration.tally),
-        _until_interrupted(exploration),
-    ):
-        explore(asked, exploration, journal, workers, budget_s)
-    _tell(console, exploration, asked, runs, journal.file)
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        asked.spec(first)  # what cannot be asked for is said before anything is begun
+        with closing(Journal(runs, asked, f"{part}-of-{parts}" if shard else "")) as journal:
+            exploration = begin(journal, Wanted(first, count, part, parts))
+            _explore(asked, exploration, journal, console, budget_s, partial(_workers, asked, jobs, dask))
+            _tell(console, exploration, asked, runs, journal.file)
     if as_json:
         click.echo(_json(exploration))
     sys.exit(EXIT_FAILED if exploration.tally.differed else EXIT[exploration.answer.value])
 
 
-@contextmanager
-def _workers(asked: Asked, jobs: int | None, dask: str | None, log_file: Path) -> Iterator[Workers]:
-    from harness.explore import workers
+def _explore(
+    asked: Asked,
+    exploration: Exploration,
+    journal: Journal,
+    console: Console,
+    budget_s: float | None,
+    workers: Callable[[int, Path], AbstractContextManager[Workers]],
+) -> None:
+    """Explore until it is done, or somebody has had enough."""
+    from harness.explore.exploring import explore
+    from harness.interrupts import interruptible
+    from reports.exploration import progress_on
 
-    place = workers.dask(asked, dask, log_file) if dask else workers.local(asked, jobs or _processors(), log_file)
-    with place as found:
-        yield found
+    try:
+        with (
+            interruptible(),
+            workers(len(exploration.missing), journal.directory / "workers.log") as there,
+            progress_on(console, exploration.tally),
+        ):
+            explore(asked, exploration, journal, there, budget_s)
+    except KeyboardInterrupt:
+        exploration.ended = "interrupted; the same command goes on from here"
+
+
+def _workers(
+    asked: Asked, jobs: int | None, dask: str | None, seeds: int, log_file: Path
+) -> AbstractContextManager[Workers]:
+    """Where the seeds are run; no more processes than there are chunks of them."""
+    from harness.explore import workers
+    from harness.explore.exploring import CHUNK
+
+    if dask:
+        return workers.dask(asked, dask, log_file)
+    return workers.local(asked, min(jobs or _processors(), max(1, -(-seeds // CHUNK))), log_file)
 
 
 def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def _until_interrupted(exploration: Exploration) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        exploration.ended = "interrupted; the same command goes on from here"
-
-
 def _tell(console: Console, exploration: Exploration, asked: Asked, runs: Path, file: Path) -> None:
-    """Tell what was found, with the one line that repeats each bad seed; the first few are kept with all files."""
+    """Tell what was found, with the one line that repeats each bad seed; the first new ones are kept with all files."""
     from harness.asking import replay_line
-    from harness.directory import new_directory
-    from harness.runs import carry_out
     from reports.exploration import print_exploration
 
     print_exploration(console, exploration.tally, asked.scenario)
-    for number, result in enumerate(exploration.bad[:TOLD]):
-        spec = asked.spec(result.seed)
-        line = replay_line(spec)
-        console.print(
-            f"seed {result.seed}: {result.answer.value}, {', '.join(result.kinds)}", style="bold", highlight=False
-        )
+    kept = 0
+    for result in exploration.bad[:TOLD]:
+        told = f"seed {result.seed}: {result.answer.value}, {', '.join(result.kinds)}"
+        console.print(told, style="bold", highlight=False)
+        line = replay_line(asked.spec(result.seed))
         console.print(f"  repeat it with  {line}", highlight=False, soft_wrap=True)
-        if number < KEPT:
-            finished = carry_out(spec, new_directory(runs, spec), line)
-            console.print(f"  shrink it with  keelhaul shrink {finished.directory}", highlight=False, soft_wrap=True)
+        if result.seed in exploration.new and kept < KEPT and exploration.ended is None:
+            kept += 1
+            _keep(console, exploration, result, asked, runs, line)
     if len(exploration.bad) > TOLD:
         console.print(f"and {len(exploration.bad) - TOLD} more in {file}", highlight=False)
+    for name in exploration.tally.toothless:
+        console.print(f"{name} was injected often and never took effect", style="yellow", highlight=False)
     ended = f"; {exploration.ended}" if exploration.ended else ""
-    console.print(f"{exploration.answer.value}: {len(exploration.results)} seeds{ended}; all results: {file}")
+    console.print(
+        f"{exploration.answer.value}: {len(exploration.results)} seeds{ended}; all results: {file}", highlight=False
+    )
+
+
+def _keep(console: Console, exploration: Exploration, result: SeedResult, asked: Asked, runs: Path, line: str) -> None:
+    """Run a bad seed once more, with all its files: it must be the same run here."""
+    from harness.directory import new_directory
+    from harness.runs import carry_out
+
+    spec = asked.spec(result.seed)
+    finished = carry_out(spec, new_directory(runs, spec), line)
+    if finished.interrupted is not None:
+        exploration.ended = finished.interrupted
+    elif finished.digest != result.digest:
+        differed = f"seed {result.seed} did not repeat itself here: digest {result.digest}, then {finished.digest}"
+        exploration.tally.differed.append(differed)
+        console.print(differed, style="bold red", highlight=False)
+    else:
+        what = "shrink" if result.answer.value == "invalid" else "show"
+        console.print(f"  {what} it with  keelhaul {what} {finished.directory}", highlight=False, soft_wrap=True)
 
 
 def _json(exploration: Exploration) -> str:
@@ -136,8 +182,7 @@ def merge_command(parts: tuple[Path, ...], out: Path | None) -> None:
     """Put the results of shards together: PARTS are result files, or directories with some."""
     import msgspec
 
-    from checkers.verdict import Answer, worst
-    from harness.explore.exploring import merged
+    from harness.explore.exploring import merged, summed_up
     from harness.explore.journal import read
     from reports.exploration import Tally, print_exploration
     from reports.terminal import console_for
@@ -146,7 +191,9 @@ def merge_command(parts: tuple[Path, ...], out: Path | None) -> None:
     if not files:
         raise UsageError(f"no results in {', '.join(map(str, parts))}; give results*.jsonl of `keelhaul explore`")
     try:
-        results = merged((str(file), read(file.read_bytes(), file)) for file in files)
+        results, missing = merged([(str(file), read(file.read_bytes(), file)) for file in files])
+        if out is not None:
+            out.write_bytes(b"".join(msgspec.json.encode(result) + b"\n" for result in results.values()))
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}") from error
     tally = Tally(len(results))
@@ -154,19 +201,12 @@ def merge_command(parts: tuple[Path, ...], out: Path | None) -> None:
         tally.take(result, now=False)
     console = console_for(sys.stdout)
     print_exploration(console, tally, f"{len(files)} files")
-    missing = _missing(list(results))
     if missing:
-        console.print(f"missing between the first seed and the last: {missing}", style="yellow", highlight=False)
-    if out is not None:
-        out.write_bytes(b"".join(msgspec.json.encode(result) + b"\n" for result in results.values()))
-    answers = [result.answer for result in results.values()]
-    sys.exit(EXIT[worst([*answers, *([Answer.UNKNOWN] if missing else [])]).value])
-
-
-def _missing(seeds: list[int]) -> str:
-    """The seeds that no shard has run, in words."""
-    lacking = sorted(set(range(min(seeds), max(seeds) + 1)) - set(seeds)) if seeds else []
-    return "" if not lacking else f"{len(lacking)} seeds, such as {', '.join(map(str, lacking[:5]))}"
+        told = f"{len(missing)} seeds are missing, such as {', '.join(map(str, missing[:5]))}"
+        console.print(told, style="yellow", highlight=False)
+    answer = summed_up(results, tally, missing=bool(missing))
+    console.print(f"{answer.value}: {len(results)} seeds", highlight=False)
+    sys.exit(EXIT[answer.value])
 
 
 @click.command("shrink")

@@ -72,6 +72,25 @@ class Interruption:
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first signal raise `KeyboardInterrupt` in here, and ignore all others: ending in good order takes a
+    moment, and must not be interrupted itself.
+    """
+
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupted) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def uninterruptible() -> Iterator[None]:
     """Ignore signals in here: what is recorded is being judged, which is bounded and must not be lost."""
     if threading.current_thread() is not threading.main_thread():

@@ -275,6 +275,7 @@ def _run_record(spec: RunSpec) -> RunStarted:
         w=spec.w,
         faults=spec.faults,
         drawn=is_drawn(spec.scenario),
+        scripted=spec.scripted,
     )
 
 

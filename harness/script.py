@@ -17,6 +17,7 @@ from harness.contracts import Step
 from harness.spec import UsageError
 
 LOAD = "load"
+OPERATIONS = ("get", "put")
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -27,10 +28,15 @@ class Timed(msgspec.Struct, frozen=True):
 
 
 class Script(msgspec.Struct, frozen=True):
-    """The operations of a run: those that `load` the keys, one after the other, then the timed ones, in order."""
+    """The operations of a run: those that `load` the keys, one after the other, then the timed ones, in order.
+
+    The stress phase does not begin before `began_ns` of the run, however soon the keys are loaded: what chance has in
+    store is drawn for times, and leaving out what is loaded must not move everything else.
+    """
 
     load: tuple[Step, ...]
     steps: tuple[Timed, ...]
+    began_ns: int = 0
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -50,6 +56,8 @@ class Script(msgspec.Struct, frozen=True):
         """Return the script itself, or raise `UsageError` for the first thing in it that cannot be played."""
         seen: dict[str, Step] = {}
         for step in [*self.load, *(timed.step for timed in self.steps)]:
+            if step.f not in OPERATIONS:
+                raise UsageError(f"operation {step.op} is a '{step.f}'; it can be {', '.join(OPERATIONS)}")
             if step.op in seen:
                 raise UsageError(f"operation {step.op} is there twice")
             if step.node not in nodes:
@@ -57,6 +65,9 @@ class Script(msgspec.Struct, frozen=True):
             if step.context_of is not None and step.context_of not in seen:
                 raise UsageError(f"operation {step.op} names {step.context_of}, which does not come before it")
             seen[step.op] = step
+        early = next((timed.step.op for timed in self.steps if timed.at_ns < 0), None)
+        if early is not None:
+            raise UsageError(f"operation {early} has a negative time")
         return self
 
 
@@ -82,14 +93,15 @@ class Drawn:
     def script(self) -> Script:
         """What came up so far."""
         began_ns = self._began_ns or 0
-        return Script(tuple(self._load), tuple(Timed(at_ns - began_ns, step) for at_ns, step in self._steps))
+        steps = (Timed(at_ns - began_ns, step) for at_ns, step in self._steps)
+        return Script(tuple(self._load), tuple(steps), began_ns)
 
 
 def save(script: Script, path: Path) -> None:
     """Write a script as JSON, one step a line, so that people can read it and change it."""
     load = ",\n  ".join(msgspec.json.encode(step).decode() for step in script.load)
     steps = ",\n  ".join(msgspec.json.encode(timed).decode() for timed in script.steps)
-    path.write_text(f'{{"load": [\n  {load}\n ],\n "steps": [\n  {steps}\n ]}}\n')
+    path.write_text(f'{{"began_ns": {script.began_ns},\n "load": [\n  {load}\n ],\n "steps": [\n  {steps}\n ]}}\n')
 
 
 def load(path: Path, nodes: Sequence[str]) -> Script:

@@ -5,6 +5,7 @@ The same spec runs in every world. This file knows what may be asked for. It doe
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -72,6 +73,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def checked(self) -> RunSpec:
         """Return the spec itself, or raise `UsageError` in one line."""
+        if not re.fullmatch(r"\w[\w.-]*", self.scenario, re.ASCII):
+            raise UsageError(f"scenario '{self.scenario}': a name has letters, digits, dots, dashes and underscores")
         _within("--nodes", self.nodes, 1, 64)
         _within("--n", self.n, 1, self.nodes, f"{self.nodes} nodes")
         _within("--r", self.r, 1, self.n, f"n = {self.n}")

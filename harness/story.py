@@ -44,6 +44,11 @@ class Plot:
         return _loading(self.spec) if self.script is None else self.script.load
 
     @property
+    def began_ns(self) -> int:
+        """The time of the run before which the stress phase does not begin."""
+        return 0 if self.script is None else self.script.began_ns
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """Every key that is touched."""
         return tuple(f"k{number}" for number in range(self.spec.keys)) if self.script is None else self.script.keys
@@ -60,6 +65,7 @@ async def tell(plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
     try:
         _phase(recorder, "load")
         await _load(plot, cluster, recorder)
+        await _until(plot.began_ns, recorder)
 
         _phase(recorder, "stress")
         with suppress(CureError):  # the history has it: a fault that failed to heal
@@ -102,6 +108,12 @@ async def _load(plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
             await client.take()
     finally:
         await session.close()
+
+
+async def _until(at_ns: int, recorder: Recorder) -> None:
+    delay_ns = at_ns - recorder.now_ns()
+    if delay_ns > 0:
+        await asyncio.sleep(delay_ns / 1e9)
 
 
 async def _stress(plot: Plot, cluster: Cluster, recorder: Recorder, settling: Settling) -> None:

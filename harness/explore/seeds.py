@@ -38,7 +38,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(spec, world="sim")
 
 
-class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
+class Question(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="question"):
+    """What results are answers to: what was asked, of which code, over which seeds, and which part of them."""
+
+    asked: Asked
+    code: str
+    first: int
+    count: int
+    shard: int
+    shards: int
+
+
+class SeedResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="seed"):
     """What one seed showed.
 
     `kinds` counts the findings of the verdicts that give the answer, as `checker/kind`; `struck` counts the faults
@@ -64,11 +75,13 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_seed(asked: Asked, seed: int) -> SeedResult:
-    """Run one seed and judge it."""
+    """Run one seed and judge it; raises `KeyboardInterrupt` when it was ended from outside."""
     began = time.process_time()
     spec = asked.spec(seed)
     plot = Plot(spec, schedule_of(spec))
     simulated = simulate(plot)
+    if simulated.interrupted is not None:
+        raise KeyboardInterrupt
     judgement = judged(plot, simulated.history)
     return _result(seed, simulated, judgement, time.process_time() - began)
 

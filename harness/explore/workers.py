@@ -163,27 +163,47 @@ def _merged_log(path: Path) -> Iterator[Any]:
     handler: Any = MultiProcessingHandler("workers", sub_handler=file)
     try:
         yield handler.queue
-    finally:
+    except BaseException:
+        handler._is_closed = True  # the queue of a worker that was killed may be locked for good
+        raise
+    else:
         handler.close()
         file.close()
 
 
 @contextmanager
 def _pool(jobs: int, hash_seed: str, queue: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool of spawned processes under this hash seed; they end when their parent does, however it ends."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=begin_worker, initargs=(queue, sys.path))
+    """A pool of processes under this hash seed."""
     before = os.environ.get("PYTHONHASHSEED")
     os.environ["PYTHONHASHSEED"] = hash_seed
-    try:
-        for future in [submit(pool, os.getpid) for _ in range(jobs)]:
-            future.result()
-    finally:
-        del os.environ["PYTHONHASHSEED"]
-        os.environ.update({} if before is None else {"PYTHONHASHSEED": before})
+    with ExitStack() as stack:
+        try:
+            pool = stack.enter_context(worker_pool(jobs, queue))
+            for future in [submit(pool, os.getpid) for _ in range(jobs)]:
+                future.result()
+        finally:
+            del os.environ["PYTHONHASHSEED"]
+            os.environ.update({} if before is None else {"PYTHONHASHSEED": before})
+        yield pool
+
+
+@contextmanager
+def worker_pool(jobs: int, queue: Any = None) -> Iterator[ProcessPoolExecutor]:
+    """A pool of spawned processes. They end when their parent does, however it ends, and at once when what they are
+    for is given up.
+    """
+    before = [process.pid for process in multiprocessing.active_children()]
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, initializer=begin_worker, initargs=(queue, sys.path))
     try:
         yield pool
-    finally:
+    except BaseException:
+        for process in multiprocessing.active_children():
+            if process.pid not in before:
+                process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    else:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -194,6 +214,7 @@ def begin_worker(queue: Any, path: list[str]) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the exploration, in good order
     sys.path[:] = path
+    sys.stdout = sys.stderr  # what a node prints is no result
     if queue is not None:
         logging.getLogger().addHandler(QueueHandler(queue))
         logging.getLogger().setLevel(logging.INFO)

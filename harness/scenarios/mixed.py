@@ -18,7 +18,7 @@ FAULT_SHARE = 0.25
 BEYOND_SHARE = 0.05
 FAULTS_MAX = 5
 OPERATIONS = (150, 600)
-"""How many operations a run has, so that no seed costs much more than another."""
+"""How many operations a run of the drawn length has, so that no seed costs much more than another."""
 
 
 def draw(rng: Random) -> dict[str, Any]:

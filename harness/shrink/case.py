@@ -55,7 +55,7 @@ def with_operations(case: Case, kept: Collection[str]) -> Case:
                 steps[step.op] = pointed
     load = tuple(steps[step.op] for step in case.script.load if step.op in steps)
     timed = (Timed(each.at_ns, steps[each.step.op]) for each in case.script.steps if each.step.op in steps)
-    return replace(case, script=Script(load, tuple(timed)))
+    return replace(case, script=replace(case.script, load=load, steps=tuple(timed)))
 
 
 def _pointed(step: Step, before: dict[str, Step]) -> Step | None:
@@ -105,7 +105,7 @@ def _with_step(case: Case, op: str, change: object) -> Case:
     steps = tuple(
         Timed(timed.at_ns, change(timed.step) if timed.step.op == op else timed.step) for timed in case.script.steps
     )
-    return replace(case, script=Script(case.script.load, steps))
+    return replace(case, script=replace(case.script, steps=steps))
 
 
 def with_fewer_nodes(case: Case) -> Case | None:
@@ -127,7 +127,7 @@ def with_fewer_nodes(case: Case) -> Case | None:
     )
     load = tuple(moved(step) for step in case.script.load)
     timed = tuple(Timed(each.at_ns, moved(each.step)) for each in case.script.steps)
-    return Case(replace(spec, nodes=spec.nodes - 1), schedule, Script(load, timed))
+    return Case(replace(spec, nodes=spec.nodes - 1), schedule, replace(case.script, load=load, steps=timed))
 
 
 def _without_node(plan: Plan, gone: str) -> Plan | None:
@@ -180,7 +180,7 @@ def earlier(case: Case, cut_ns: int, by_ns: int) -> Case:
         )
         for injection in case.schedule
     )
-    return Case(case.spec, schedule, Script(case.script.load, steps))
+    return Case(case.spec, schedule, replace(case.script, steps=steps))
 
 
 def gaps(case: Case) -> list[tuple[int, int]]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from harness import plugins
+from harness.directory import impossible
 from harness.shrink.case import Case
 from harness.spec import UsageError
 
@@ -41,7 +43,19 @@ def load(path: Path) -> ScenarioFile:
     if scenario.format != FORMAT:
         raise UsageError(f"{path} has scenario format {scenario.format}; this keelhaul reads format {FORMAT}")
     try:
-        scenario.case.script.checked(scenario.case.spec.checked().node_ids)
+        playable(scenario.case)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     return scenario
+
+
+def playable(case: Case) -> Case:
+    """Return the case itself, or raise `UsageError` for the first thing in it that cannot be played."""
+    spec = case.spec.checked()
+    plugins.workload(spec.workload)
+    plugins.system(spec.system)
+    trouble = impossible(case.schedule, spec)
+    if trouble is not None:
+        raise UsageError(trouble)
+    case.script.checked(spec.node_ids)
+    return case

@@ -8,6 +8,7 @@ file knows the order. What a smaller case is, and whether one fails, is told els
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -37,7 +38,8 @@ def shrink(case: Case, key: str | None, operations: Sequence[str], trials: Trial
         shrinking.take("at a guess", list(_guesses(case, key, operations)))
         while shrinking.round():
             pass
-    except OutOfBudgetError:
+    except (OutOfBudgetError, KeyboardInterrupt):
+        trials.give_up()
         return shrinking.case, False
     return shrinking.case, True
 
@@ -57,6 +59,7 @@ class _Shrinking:
         self._list("keys", self.case.script.keys, smaller.with_keys)
         self._list("clients", self.case.script.clients, smaller.with_clients)
         self._list("operations", self.case.operations, smaller.with_operations)
+        self._each("operations", _without_pairs)
         self._list("settings", tuple(self.case.spec.settings.items()), smaller.with_settings)
         self._each("contexts", _blinded)
         self._each("nodes", _with_fewer_nodes)
@@ -111,6 +114,16 @@ def _guesses(case: Case, key: str | None, operations: Sequence[str]) -> Iterator
         yield smaller.with_operations(case, same | near)
     if near:
         yield smaller.with_operations(case, near)
+
+
+PAIRS_MAX = 24
+
+
+def _without_pairs(case: Case) -> Iterator[Case]:
+    """A small case without two of its operations: one alone may be what holds the other in place."""
+    if len(case.operations) <= PAIRS_MAX:
+        for pair in combinations(case.operations, 2):
+            yield smaller.with_operations(case, [op for op in case.operations if op not in pair])
 
 
 def _blinded(case: Case) -> Iterator[Case]:

@@ -1,37 +1,40 @@
 """Try cases: does this one still show the anomaly? Side by side, each only once, and within a budget.
 
-A case is tried under several message seeds, one after the other: leaving something out moves every delay that is drawn
-after it, and what failed before may then pass by chance. The first under which it fails becomes the case's own.
+A case is tried under several message seeds, one after the other: leaving something out moves what depended on it, and
+what failed before may then pass by chance. The first under which it fails becomes the case's own.
 
 This file knows runs and processes. It does not know how a case was made smaller.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from hashlib import blake2b
 
 import msgspec
 from msgspec.structs import replace
 
 from harness.explore.seeds import kinds_of
-from harness.explore.workers import begin_worker, submit
+from harness.explore.workers import submit, worker_pool
 from harness.runs import judged, simulate
 from harness.shrink.case import Case
 from harness.story import Plot
 
 MESSAGE_SEEDS = 3
-"""Under how many message seeds a smaller case is tried."""
+MESSAGE_SEEDS_OF_SMALL, SMALL = 12, 40
+"""Under how many message seeds a case is tried, and one with few operations, which is quick."""
 
 
 def kinds_in(case: Case) -> dict[str, int]:
     """What a case shows, in this process."""
     plot = Plot(case.spec, case.schedule, case.script)
-    return kinds_of(judged(plot, simulate(plot).history))
+    simulated = simulate(plot)
+    if simulated.interrupted is not None:
+        raise KeyboardInterrupt
+    return kinds_of(judged(plot, simulated.history))
 
 
 def failing(case: Case, kind: str, message_seeds: Sequence[int]) -> Case | None:
@@ -59,16 +62,19 @@ class Trials:
         self._ends = time.monotonic() + budget_s
         self._known: dict[bytes, Case | None] = {}
 
-    def first(
-        self, cases: Sequence[Case], message_seeds: Sequence[int] = range(1, MESSAGE_SEEDS)
-    ) -> tuple[int, Case] | None:
+    def give_up(self) -> None:
+        """Try nothing more."""
+        self._ends = 0.0
+
+    def first(self, cases: Sequence[Case], message_seeds: Sequence[int] | None = None) -> tuple[int, Case] | None:
         """The place of the first of these cases that fails, and the case with the message seed under which it does.
 
         Raises `OutOfBudgetError` when there is no time to find out.
         """
         for start in range(0, len(cases), self._jobs):
             group = cases[start : start + self._jobs]
-            for place, case in enumerate(self._all(group, message_seeds), start=start):
+            seeds = _seeds_for(group[0]) if message_seeds is None else message_seeds
+            for place, case in enumerate(self._all(group, seeds), start=start):
                 if case is not None:
                     return place, case
         return None
@@ -82,7 +88,7 @@ class Trials:
         """What became of each case, all of them at once."""
         if time.monotonic() > self._ends:
             raise OutOfBudgetError
-        names = [msgspec.json.encode((case, list(message_seeds))) for case in cases]
+        names = [blake2b(msgspec.json.encode((case, list(message_seeds)))).digest() for case in cases]
         new = {name: case for name, case in zip(names, cases, strict=True) if name not in self._known}
         self.tried += len(new)
         futures = {
@@ -92,13 +98,12 @@ class Trials:
         return [self._known[name] for name in names]
 
 
+def _seeds_for(case: Case) -> Sequence[int]:
+    return range(1, MESSAGE_SEEDS_OF_SMALL if len(case.operations) <= SMALL else MESSAGE_SEEDS)
+
+
 @contextmanager
 def trials(jobs: int, kind: str, budget_s: float) -> Iterator[Trials]:
     """A pool of processes for trying."""
-    with ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), initializer=begin_worker, initargs=(None, sys.path)
-    ) as pool:
-        try:
-            yield Trials(pool, jobs, kind, budget_s)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with worker_pool(jobs) as pool:
+        yield Trials(pool, jobs, kind, budget_s)

@@ -7,6 +7,7 @@ told. How a case is made smaller is told in `harness.shrink.shrinking`.
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from checkers.judge import Judgement
 from checkers.verdict import Answer, Finding
 from harness import script
 from harness.directory import SCRIPT, SPEC, find_run, load_schedule, load_verdict, new_directory
+from harness.interrupts import interruptible
 from harness.options import look_here_for
 from harness.runs import carry_out
 from harness.shrink.case import Case, told_changes
@@ -91,32 +93,41 @@ def shrink_run(
     before = recorded(directory)
     anomaly = anomaly_of(load_verdict(directory).judgement, kind, directory)
     console.print(f"{directory} shows {anomaly.kind}: {anomaly.summary}", highlight=False, markup=False)
-    with trials(jobs, anomaly.kind, budget_s) as trying:
+    path = _writable(out or directory / SHRUNK)
+    with interruptible(), trials(jobs, anomaly.kind, budget_s) as trying:
         found = _found(before, trying, message_seeds)
         if found is None:
-            console.print(
-                f"unknown: {anomaly.kind} was not found in simulation under {message_seeds} orders of its messages",
-                style="yellow",
-            )
+            orders = f"{trying.tried} order{'s' * (trying.tried != 1)} of its messages"
+            console.print(f"unknown: {anomaly.kind} was not found in simulation under {orders}", style="yellow")
             return False
         after, whole = shrink(
             found, anomaly.key, anomaly.operations, trying, lambda what, case: _tell_step(console, what, case)
         )
         robust = _robustness(after, trying)
-    path = out or directory / SHRUNK
     about = f"{anomaly.kind}, shrunk from {directory.name}: {anomaly.summary}"
     save(ScenarioFile(about=about, expects=anomaly.kind, case=after), path)
     _tell(console, before, after, path)
-    end = "nothing more can be left out" if whole else f"the budget of {budget_s:g} s is used up"
+    end = "nothing more can be left out" if whole else f"ended early, at the latest after {budget_s:g} s"
     console.print(f"{trying.tried} cases tried; {end}; {robust}", highlight=False)
     _repeat(console, runs, after, path)
     return True
 
 
+def _writable(path: Path) -> Path:
+    """The path of the result; raises `UsageError` before anything is tried when it cannot be written."""
+    if not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
+        raise UsageError(f"--out {path}: it cannot be written; give a file in a directory that can be written to")
+    return path
+
+
 def _found(case: Case, trying: Trials, message_seeds: int) -> Case | None:
+    """The case under the first order of its messages in which it fails: its own, or one of so many others."""
+    seeds = dict.fromkeys([case.spec.world_seed, *range(1, message_seeds + 1)])
+    cases = [replace(case, spec=replace(case.spec, message_seed=seed)) for seed in seeds]
     try:
-        found = trying.first([case], range(1, message_seeds + 1))
-    except OutOfBudgetError:
+        found = trying.first(cases, ())
+    except (OutOfBudgetError, KeyboardInterrupt):
+        trying.give_up()
         return None
     return None if found is None else found[1]
 

@@ -1,8 +1,8 @@
 """How long a message takes on a simulated link, and a sync on a simulated disk: log-normal times, drawn fast.
 
 What is drawn depends on who draws and on the millisecond, and not on how often was drawn before. So a run from which
-one operation was left out is the same run everywhere else, to the nanosecond, and what was found in it is still there:
-shrinking lives on that. Two messages of one link within a millisecond share their delay.
+one operation was left out is the same run wherever that had no effect, to the nanosecond, and what was found in it is
+still there: shrinking lives on that. Two messages of one link within a millisecond share their delay.
 
 A draw reads a table of quantiles, made once for each distribution, and interpolates; the tail is bounded at about one
 in four thousand. This file knows distributions and times. It does not know what takes that time.

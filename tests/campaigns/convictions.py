@@ -68,6 +68,8 @@ class Row(msgspec.Struct, kw_only=True):
     @property
     def good(self) -> bool:
         """Whether it was convicted in time, and its counterexample is small and fails again."""
+        if self.bug == "canary" and self.seeds != 1:
+            return False
         small = self.operations <= OPERATIONS_MAX and self.faults <= FAULTS_MAX
         return self.kind != "-" and self.clean and self.cpu_s <= WORST_S and small and self.again
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import msgspec
 import pytest
 
 from checkers.verdict import Answer
+from harness.cli import cli
 from harness.explore.exploring import Exploration, Wanted, begin, explore, is_run_again, merged, parse_shard
 from harness.explore.journal import Journal
-from harness.explore.seeds import Asked, SeedResult, run_seed, trace_of
+from harness.explore.seeds import Asked, Question, SeedResult, run_seed, trace_of
 from harness.explore.workers import Chunk
+from harness.options import given
 from harness.spec import UsageError
 from tests.harness.test_cli import ROOT, keelhaul, one_line
 from tests.polling import poll
@@ -62,10 +65,10 @@ def _done(result: Any) -> Future[Any]:
 
 
 def _explored(runs: Path, asked: Asked, count: int, workers: Here | None = None, first: int = 1) -> Exploration:
-    journal = Journal(runs, asked)
-    exploration = begin(journal, Wanted(first, count))
-    explore(asked, exploration, journal, workers or Here(asked))
-    return exploration
+    with closing(Journal(runs, asked)) as journal:
+        exploration = begin(journal, Wanted(first, count))
+        explore(asked, exploration, journal, workers or Here(asked))
+        return exploration
 
 
 def _shown(exploration: Exploration) -> list[Any]:
@@ -86,12 +89,26 @@ def test_what_was_found_before_the_end_is_kept(tmp_path: Path) -> None:
 def test_a_torn_last_line_is_run_again(tmp_path: Path) -> None:
     """A kill may tear the line that was being written; it is taken off, and nothing is appended to it."""
     whole = _explored(tmp_path, SHORT, 4)
-    file = Journal(tmp_path, SHORT).file
+    (file,) = tmp_path.rglob("results.jsonl")
     file.write_bytes(file.read_bytes()[:-7])
     workers = Here(SHORT)
     assert _shown(_explored(tmp_path, SHORT, 4, workers)) == _shown(whole)
     assert workers.seeds == [4]
-    assert len(file.read_text().splitlines()) == 4
+    assert len(file.read_text().splitlines()) == 1 + 4  # what was asked, and what was found
+
+
+def test_a_torn_line_among_the_bad_seeds_costs_no_other_one(tmp_path: Path) -> None:
+    """What comes after it is a line of its own."""
+    tmp_path.joinpath("seeds.jsonl").write_text('{"asked":{"scen')
+    bad = [result.seed for result in _explored(tmp_path, BUGGY, 4).bad]
+    with closing(Journal(tmp_path, BUGGY)) as journal:
+        assert sorted(journal.bad_seeds()) == bad != []
+
+
+def test_two_explorations_of_one_question_do_not_write_into_one_file(tmp_path: Path) -> None:
+    """The second is refused, and told what to do."""
+    with closing(Journal(tmp_path, SHORT)), pytest.raises(UsageError, match="another process explores just this"):
+        Journal(tmp_path, SHORT)
 
 
 def test_seeds_that_were_bad_are_tried_first_the_next_time(tmp_path: Path) -> None:
@@ -117,25 +134,29 @@ def test_seeds_of_another_question_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_run_that_does_not_repeat_itself_is_told_with_the_first_event(tmp_path: Path) -> None:
     """Some seeds are run twice; one that is another run then is named, with the event in which they part."""
-    first = next(seed for seed in range(1, 1000) if is_run_again(seed))
+    first = 3
     same = _explored(tmp_path / "same", SHORT, 1, first=first).tally
     assert (same.again, same.differed) == (1, [])
     told = _explored(tmp_path / "other", SHORT, 1, Here(SHORT, lie=True), first=first).tally.differed
     assert len(told) == 1
+    assert _explored(tmp_path / "other", SHORT, 1, first=first).tally.differed == told  # and is not forgotten
     assert f"seed {first} did not repeat itself" in told[0]
     assert "event " in told[0]
 
 
-def test_about_one_seed_in_twenty_is_run_again() -> None:
-    """The share is the one that was asked for."""
-    assert 400 < sum(map(is_run_again, range(10_000))) < 600
+@pytest.mark.parametrize(("first", "count"), [(1, 100), (40, 20), (7, 1000)])
+def test_one_seed_in_twenty_is_run_again(first: int, count: int) -> None:
+    """The share is the one that was asked for, give or take the ends; of fewer than twenty it is the first."""
+    wanted = Wanted(first, count)
+    assert abs(sum(is_run_again(seed, wanted) for seed in wanted.seeds()) - count // 20) <= 1
+    assert [seed for seed in range(5, 9) if is_run_again(seed, Wanted(5, 4))] == [5]
 
 
 def test_an_exploration_that_is_not_whole_is_unknown(tmp_path: Path) -> None:
     """Seeds that are missing prove nothing."""
-    journal = Journal(tmp_path, SHORT)
-    exploration = begin(journal, Wanted(1, 8))
-    explore(SHORT, exploration, journal, Here(SHORT), budget_s=0.0)
+    with closing(Journal(tmp_path, SHORT)) as journal:
+        exploration = begin(journal, Wanted(1, 8))
+        explore(SHORT, exploration, journal, Here(SHORT), budget_s=0.0)
     assert exploration.ended is not None
     assert len(exploration.results) < 8
     assert exploration.answer is Answer.UNKNOWN
@@ -149,10 +170,15 @@ def test_shards_together_are_the_whole(tmp_path: Path) -> None:
         assert [len(Wanted(first, count, part, shards)) for part in range(1, shards + 1)] == [len(p) for p in parts]
     whole = _explored(tmp_path, SHORT, 4)
     results = list(whole.results.values())
-    assert merged([("a", results[1:]), ("b", results[:2])]) == whole.results
+    asked = Question(asked=SHORT, code="c0de", first=1, count=4, shard=1, shards=1)
+    assert merged([("a", ([asked], results[1:])), ("b", ([asked], results[:2]))]) == (whole.results, [])
+    assert merged([("a", ([asked], results[1:3]))])[1] == [1, 4]
     other = msgspec.structs.replace(results[0], digest="0" * 32)
-    with pytest.raises(UsageError, match=r"seed 1 is valid .* in a and valid .* in b: the shards ran different code"):
-        merged([("a", results), ("b", [other])])
+    with pytest.raises(UsageError, match=r"seed 1 is valid .* in a and valid .* in b: they did not run the same"):
+        merged([("a", ([asked], results)), ("b", ([asked], [other]))])
+    for change in ({"code": "0ther"}, {"asked": BUGGY}):
+        with pytest.raises(UsageError, match=r"a explored .*, and b .*: merge answers to one question"):
+            merged([("a", ([asked], [])), ("b", ([msgspec.structs.replace(asked, **change)], []))])
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3"])
@@ -165,7 +191,7 @@ def test_a_shard_that_is_none_is_refused(text: str) -> None:
 def _results(directory: Path) -> list[Any]:
     """All results below a directory, by seed, without what differs from time to time."""
     lines = [line for file in directory.rglob("results*.jsonl") for line in file.read_text().splitlines()]
-    results = [json.loads(line) for line in lines]
+    results = [found for found in map(json.loads, lines) if found["type"] == "seed"]
     for result in results:
         del result["cpu_s"]
     return sorted(results, key=lambda result: int(result["seed"]))
@@ -184,9 +210,9 @@ def test_one_job_two_jobs_and_shards_find_the_same(tmp_path: Path) -> None:
     merge = keelhaul("merge", "parts", "--out", "all.jsonl", cwd=tmp_path)
     assert merge.returncode == 0, merge.stderr
     assert [json.loads(line)["seed"] for line in (tmp_path / "all.jsonl").read_text().splitlines()] == list(range(1, 7))
-    half = keelhaul("merge", str(next((tmp_path / "parts").rglob("*1-of-2.jsonl"))), cwd=tmp_path)
+    half = keelhaul("merge", str(next((tmp_path / "parts").rglob("results-1-of-2.jsonl"))), cwd=tmp_path)
     assert half.returncode == 2
-    assert "missing between the first seed and the last: 2 seeds, such as 2, 4" in half.stdout
+    assert "3 seeds are missing, such as 2, 4, 6" in half.stdout
 
 
 def test_a_killed_exploration_goes_on(tmp_path: Path) -> None:
@@ -229,4 +255,42 @@ def test_what_cannot_be_explored_is_said_in_one_line(tmp_path: Path) -> None:
     assert refused.returncode == 70
     assert "--dask tcp://127.0.0.1:1: no scheduler answers there" in one_line(refused)
     assert one_line(keelhaul("merge", "nowhere", cwd=tmp_path)) == "keelhaul: nowhere: No such file or directory"
-    assert "no results in ." in one_line(keelhaul("merge", ".", cwd=tmp_path))
+    (tmp_path / "empty").mkdir()
+    assert "no results in empty" in one_line(keelhaul("merge", "empty", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_at_once_and_keeps_what_is_there(tmp_path: Path, number: signal.Signals) -> None:
+    """With a summary and no process left behind, also when somebody is impatient and asks twice."""
+    command = ("explore", "partition-halves", "--seeds", "400", "--jobs", "2", "--time-limit", "20", "--runs", "kept")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    poll(lambda: len(_results(tmp_path)) >= 4, "four results", within_s=60)
+    process.send_signal(number)
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=15)
+    assert process.returncode == 2
+    assert "interrupted; the same command goes on from here" in " ".join(out.split())
+    assert len(_results(tmp_path)) >= 4
+
+
+@pytest.mark.parametrize("options", [("--n", "5"), ("--rate", "0"), ("--for", "4"), ("--r", "4", "--w", "4")])
+def test_what_is_drawn_yields_to_what_is_asked_for(options: tuple[str, ...]) -> None:
+    """In every seed: an exploration is not ended half-way by a world that could not be."""
+    parsed = cli.commands["explore"].make_context("explore", ["mixed", *options]).params
+    asked = Asked(scenario="mixed", options=given({name: parsed[name] for name in ("n", "r", "w", "rate", "for_s")}))
+    for seed in range(1, 200):
+        asked.spec(seed).checked()
+
+
+def test_what_a_node_prints_is_no_result(tmp_path: Path) -> None:
+    """Standard output has the JSON and nothing else."""
+    (tmp_path / "chatty.py").write_text("from node.core.node import Node as NODE\nprint('hello')\n")
+    command = ("explore", "calm", "--seeds", "1", "--time-limit", "1", "--json", "--node-module", "chatty")
+    finished = keelhaul(*command, cwd=tmp_path)
+    assert len(json.loads(finished.stdout)["results"]) == 1, finished.stderr
