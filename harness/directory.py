@@ -60,10 +60,13 @@ def new_directory(root: Path, spec: RunSpec) -> Path:
 
 
 def find_run(name: Path, root: Path) -> Path:
-    """The directory of a run, given as a path or by its name below the runs; raises `UsageError` if there is none."""
+    """The directory of a run, given as a path or by its name below the runs; raises `UsageError` if there is none.
+
+    What `latest` points to is told by its own name: `latest` will be another run soon.
+    """
     for candidate in (name, root / name):
         if (candidate / HISTORY).exists():
-            return candidate
+            return candidate.parent / candidate.readlink() if candidate.is_symlink() else candidate
     raise UsageError(f"no run {name}: neither {name}/ nor {root / name}/ has a {HISTORY}")
 
 

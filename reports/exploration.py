@@ -142,24 +142,24 @@ def print_exploration(console: Console, tally: Tally, title: str) -> None:
     answers = [Text(f"{tally.answers[answer]} {answer.value}", style=STYLE[answer]) for answer in Answer]
     console.print(Text(f"{title}: {tally.done} seeds, ").append_text(Text(", ").join(answers)))
     console.print(
-        f"{tally.virtual_s:,.0f} virtual seconds, {tally.operations:,} operations, {tally.events:,} events; "
-        f"now {tally.speed()}, {tally.cpu_s:,.0f} s of processor time in all",
+        f"{tally.virtual_s:,.0f} virtual seconds, {tally.operations:,} operations, {tally.events:,} events, "
+        f"{tally.cpu_s:,.0f} s CPU",
         highlight=False,
     )
+    console.print(f"this time {tally.speed()}", highlight=False)
     same = tally.again - len(tally.differed)
     console.print(f"run again in another process under another hash seed: {tally.again}, the same: {same}")
     for told in tally.differed:
         console.print(told, style="bold red", highlight=False, markup=False)
     if tally.struck:
+        console.print("faults delivered, of those injected:")
         console.print(_faults(tally))
     if tally.kinds:
         console.print(_kinds(tally))
 
 
 def _faults(tally: Tally) -> Table:
-    table = Table(
-        box=None, pad_edge=False, title="faults delivered, of those injected", title_justify="left", title_style=""
-    )
+    table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
         table.add_column(no_wrap=True)
         table.add_column(justify="right")
@@ -167,7 +167,6 @@ def _faults(tally: Tally) -> Table:
     for start in range(0, len(cells), 3):
         row = [cell for pair in cells[start : start + 3] for cell in pair]
         table.add_row(*row, *[""] * (6 - len(row)))
-    table.show_header = False
     return table
 
 

@@ -69,6 +69,17 @@ def test_a_run_is_shrunk_to_a_file_that_fails(run: Path, tmp_path: Path) -> None
     assert f"keelhaul run {run / SHRUNK} --world sim --node-module none" in " ".join(innocent.stdout.split())
 
 
+def test_the_line_it_prints_runs_what_it_has_shrunk(tmp_path: Path) -> None:
+    """Also when the run was named `latest`, which is another run afterwards."""
+    bug = ("--node-module", "tests.bugs.dropped_siblings", "--time-limit", "5")
+    assert keelhaul("run", "partition-halves", "--world", "sim", *bug, cwd=tmp_path).returncode == 1
+    shrunk = keelhaul("shrink", "--jobs", "1", cwd=tmp_path)
+    assert shrunk.returncode == 0, shrunk.stderr
+    line = next(line for line in shrunk.stdout.splitlines() if line.startswith("repeat it with"))
+    again = keelhaul(*line.partition("keelhaul ")[2].split(), cwd=tmp_path)
+    assert again.returncode == 1, again.stderr
+
+
 def test_a_shrunk_run_is_replayed_with_its_operations(run: Path, tmp_path: Path) -> None:
     """`keelhaul replay` of a scripted run takes the script, and finds the same trace."""
     case = recorded(run)
