@@ -83,17 +83,24 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let the first signal raise `KeyboardInterrupt` in here, and ignore all others: ending in good order takes a
-    moment, and must not be interrupted itself.
+    """Let the first signal raise `KeyboardInterrupt` in here, and ignore all others to the end of the process: ending
+    in good order takes a moment, and who is impatient must not interrupt that.
     """
+    seen: list[int] = []
 
-    def interrupted(_number: int, _frame: FrameType | None) -> None:
+    def interrupted(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    with _handled_by(interrupted):
+    before = {number: signal.signal(number, interrupted) for number in SIGNALS}
+    try:
         yield
+    finally:
+        if not seen:
+            for number, earlier in before.items():
+                signal.signal(number, earlier)
 
 
 @contextmanager
