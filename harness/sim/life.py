@@ -36,7 +36,7 @@ class Host(Protocol):
     def drain(self) -> None:
         """Finish what was begun, and leave."""
 
-    def peer_said(self, source: str, message: Any) -> None:
+    def peer_said(self, source: str, message: Any, ring: str) -> None:
         """A message from another node arrived."""
 
     def peer_unreached(self, peer: str, message: Any) -> None:
@@ -107,14 +107,14 @@ class Life:
         self._asked[asker] = answer
         self.act(lambda: self.host.asked(asker, request))
 
-    def hear(self, source: str, message: PeerMessage) -> None:
+    def hear(self, source: str, message: PeerMessage, ring: str) -> None:
         """A message from another node has arrived."""
         if self.frozen or self.busy or self._waiting or not self.alive:
-            self.act(lambda: self.host.peer_said(source, message))
+            self.act(lambda: self.host.peer_said(source, message, ring))
             return
         self._acting = True
         try:
-            self.host.peer_said(source, message)
+            self.host.peer_said(source, message, ring)
             if self._at_once:
                 self._end_step()
         except Exception as error:
@@ -224,9 +224,12 @@ class Life:
         """What this node has sent and nobody has received."""
         return self._links.in_flight[self.node]
 
-    def send(self, peer: str, message: PeerMessage) -> None:
+    def send(self, peer: str, message: PeerMessage, ring: str = "") -> None:
         """Send to another node."""
-        self._links.send(self.node, peer, message, self._unreached)
+        self._links.send(self.node, peer, message, self._unreached, ring)
+
+    def meet(self, peer: str, address: str) -> None:
+        """Know where a peer is dialled: in here names are enough."""
 
     def _unreached(self, peer: str, message: PeerMessage) -> None:
         self.act(lambda: self.host.peer_unreached(peer, message))

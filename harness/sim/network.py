@@ -28,9 +28,8 @@ from harness.sim.retransmission import next_attempt_ns
 from nemesis.powers import Cut, Disturbance, Disturbed, Link, Traffic
 
 CONNECT_TIMEOUT_NS = 1_000_000_000
-Receive = Callable[[str, Any], None]
-"""Takes a message, with the name of its sender."""
-
+Receive = Callable[[str, Any, str], None]
+"""Takes a message, with the name of its sender and the digest of its ring."""
 Unreached = Callable[[str, Any], None]
 """Told which node a message did not reach."""
 
@@ -38,18 +37,23 @@ Unreached = Callable[[str, Any], None]
 class Flight(Event):
     """One message under way: on one connection, to one life of its target, the line's at the time."""
 
-    __slots__ = ("connection", "life", "line", "message", "network", "unreached")
+    __slots__ = ("connection", "life", "line", "message", "network", "ring", "unreached")
 
-    def __init__(self, network: SimNetwork, line: _Line, message: Any, unreached: Unreached, label: str) -> None:
+    def __init__(self, network: SimNetwork, line: _Line, message: Any, unreached: Unreached, label: str, ring: str) -> None:
         # Without super(): there is one of these for each message.
         self.cancelled = False
         self.label = label
         self.network = network
         self.line = line
         self.message = message
+        self.ring = ring
         self.unreached = unreached
         self.connection = line.connection
         self.life = line.life
+
+    def again(self) -> Flight:
+        """A copy of the message."""
+        return Flight(self.network, self.line, self.message, self.unreached, self.label, self.ring)
 
     def happen(self) -> None:
         """Hand the message over, or let the sender know that nobody is there."""
@@ -67,7 +71,7 @@ class Flight(Event):
         else:
             if network.watch is not None:
                 network.tell(self, "arrived")
-            receive(line.source, self.message)
+            receive(line.source, self.message, self.ring)
 
 
 @dataclass(eq=False, slots=True)
@@ -161,11 +165,11 @@ class SimNetwork:
             if source != node:
                 self._lines[source, node].life += 1
 
-    def send(self, source: str, target: str, message: Any, unreached: Unreached) -> None:
+    def send(self, source: str, target: str, message: Any, unreached: Unreached, ring: str = "") -> None:
         """Carry a message; `unreached` is called, after a round trip, when nobody is there to take it."""
         line = self._lines[source, target]
         label = line.labels.get(type(message)) or line.label_of(message)
-        flight = Flight(self, line, message, unreached, label)
+        flight = Flight(self, line, message, unreached, label, ring)
         self.in_flight[source] += 1
         if self.watch is not None:
             self.tell(flight, "sent")
@@ -255,7 +259,7 @@ class SimNetwork:
                 more_ns += int((how.delay_ms + chance(late) * how.jitter_ms) * 1e6)
         self.in_flight[line.source] += copies - 1
         for copy in range(copies):
-            again = flight if copy == 0 else Flight(self, line, flight.message, flight.unreached, flight.label)
+            again = flight if copy == 0 else flight.again()
             self._let_go(line, again, more_ns, strayed)
 
     def _let_go(self, line: _Line, flight: Flight, more_ns: int, strayed: list[Disturbed]) -> None:

@@ -97,7 +97,7 @@ class Door:
         """There is nothing to finish."""
         self._left()
 
-    def peer_said(self, source: str, message: PeerMessage) -> None:
+    def peer_said(self, source: str, message: PeerMessage, _ring: str = "") -> None:
         """Nodes have nothing to say to each other."""
 
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:

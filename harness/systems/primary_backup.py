@@ -149,7 +149,7 @@ class Host:
         self._draining = True
         self._settle()
 
-    def peer_said(self, source: str, message: PeerMessage) -> None:
+    def peer_said(self, source: str, message: PeerMessage, _ring: str = "") -> None:
         """A message from another node arrived."""
         match message:
             case Ask(call, request):

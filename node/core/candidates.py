@@ -23,18 +23,22 @@ class Assignment(NamedTuple):
 
 
 class Candidates:
-    """The nodes for one key, each given out once.
+    """The nodes for one key, each given out once: the `primaries`, and in their place others in order of `preference`.
 
     A `coordinator` keeps a copy in any case: as a primary, or standing in for the first primary that is down. Where
     no fallback is left, a primary that is believed to be down is asked all the same: beliefs may be out of date.
     """
 
     def __init__(
-        self, preference: tuple[str, ...], n: int, is_up: Callable[[str], bool], coordinator: str | None = None
+        self,
+        primaries: tuple[str, ...],
+        preference: tuple[str, ...],
+        is_up: Callable[[str], bool],
+        coordinator: str | None = None,
     ) -> None:
-        self.primaries = preference[:n]
+        self.primaries = primaries
         self._is_up = is_up
-        self._spare = [node for node in preference[n:] if node != coordinator]
+        self._spare = [node for node in preference if node != coordinator and node not in primaries]
         self._coordinator = coordinator
 
     def first(self) -> list[Assignment]:

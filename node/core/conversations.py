@@ -69,20 +69,21 @@ class Timers:
     """Callbacks by the number of their timer; the host only ever sees the numbers.
 
     `now_ns` is the host's monotonic time at the fact in hand: the only time there is here, and good for differences
-    only.
+    only. `late` is told how much later than it was due each timer fires.
     """
 
     def __init__(self, set_timer: Callable[[int, int], None], cancel_timer: Callable[[int], None]) -> None:
         self._set = set_timer
         self._cancel = cancel_timer
-        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._callbacks: dict[int, tuple[int, Callable[[], None]]] = {}
         self._next = 1
         self.now_ns = 0
+        self.late: Callable[[int], None] | None = None
 
     def after(self, delay_ns: int, callback: Callable[[], None]) -> int:
         """Call back once after the delay; returns the timer's number."""
         timer, self._next = self._next, self._next + 1
-        self._callbacks[timer] = callback
+        self._callbacks[timer] = self.now_ns + delay_ns, callback
         self._set(timer, delay_ns)
         return timer
 
@@ -93,14 +94,17 @@ class Timers:
 
     def fired(self, timer: int) -> None:
         """Run the callback of a timer; one that was cancelled in the meantime does nothing."""
-        callback = self._callbacks.pop(timer, None)
-        if callback is not None:
+        waiting = self._callbacks.pop(timer, None)
+        if waiting is not None:
+            due_ns, callback = waiting
+            if self.late is not None:
+                self.late(self.now_ns - due_ns)
             callback()
 
 
 class Kind(Enum):
-    """What a conversation is for: a request ends by itself, a handoff when the target is back, a probe maybe
-    never.
+    """What a conversation is for: a request ends by itself, a handoff when the target is back, a probe maybe never, and
+    what is done in the background goes on for as long as there is anything to do.
     """
 
     __hash__ = object.__hash__  # Enum's own is a Python function
@@ -108,6 +112,7 @@ class Kind(Enum):
     REQUEST = "requests"
     HANDOFF = "handoffs"
     PROBE = "probes"
+    BACKGROUND = "background"
 
 
 @dataclass

@@ -29,6 +29,7 @@ def status(node: Node) -> Status:
     work = {
         "requests": node.conversations.open[Kind.REQUEST],
         "hints": sum(len(keys) for keys in node.replica.hints.values()),
+        "transfers": sum(node.id in (move.giver, move.taker) for move in node.ring.moves),
         "staged": node.release.staged - node.release.durable,
         "held": node.release.held,
     }
@@ -69,6 +70,6 @@ def _held(node: Node, space: Space, name: bytes, versions: Versions) -> HeldKey:
     if space is Space.HINTS:
         raw, _, key = name.partition(b"\0")
         target = raw.decode()
-    primaries = node.ring.preference_list(key)[: node.config.n]
+    primaries = node.ring.at(key).seats
     alive = tuple(Version(str(sibling.dot), sibling.value) for sibling in versions.siblings)
     return HeldKey(key, primaries, alive, target)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from node.core.admin_messages import AdminRequest, AdminResponse
 from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
 
 
 class PeerSaid(msgspec.Struct, frozen=True):
-    """A message from another node arrived."""
+    """A message from another node arrived, sent under the ring of this digest."""
 
     source: str
     message: PeerMessage
+    ring: str = ""
 
 
 class PeerUnreached(msgspec.Struct, frozen=True):
@@ -25,7 +27,7 @@ class ClientAsked(msgspec.Struct, frozen=True):
     """A request came in; `asker` is the host's number for whoever waits for the answer."""
 
     asker: int
-    request: Request | DebugRequest
+    request: Request | DebugRequest | AdminRequest
 
 
 class TimerFired(msgspec.Struct, frozen=True):
@@ -48,17 +50,18 @@ Fact = PeerSaid | PeerUnreached | ClientAsked | TimerFired | Committed | DrainAs
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Send a message to another node; it may get lost."""
+    """Send a message to another node, with the digest of the ring that it was made under; it may get lost."""
 
     to: str
     message: PeerMessage
+    ring: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True):
     """Answer whoever asked."""
 
     asker: int
-    response: Response | DebugResponse
+    response: Response | DebugResponse | AdminResponse
 
 
 class Persist(msgspec.Struct, frozen=True):
@@ -90,8 +93,21 @@ class Redial(msgspec.Struct, frozen=True):
     peer: str
 
 
+class Meet(msgspec.Struct, frozen=True):
+    """From now on, dial a peer at this address, host:port."""
+
+    peer: str
+    address: str
+
+
+class Resign(msgspec.Struct, frozen=True):
+    """This process may not be this node: end at once, before anything leaves it, and say why."""
+
+    text: str
+
+
 class Leave(msgspec.Struct, frozen=True):
     """The node has drained: end the process."""
 
 
-Command = Send | Reply | Persist | SetTimer | CancelTimer | Redial | Leave
+Command = Send | Reply | Persist | SetTimer | CancelTimer | Redial | Meet | Resign | Leave

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from node.core.calls import Answer, Calls
 from node.core.candidates import Assignment
-from node.core.messages import Ack, Fetch, Fetched, Get, Got, Refused, Replicate, Response, Version
+from node.core.messages import Ack, Differs, Fetch, Fetched, Get, Got, Refused, Replicate, Response, Version
 from node.core.quorum import Quorum, Settled
 from node.core.versions import NOTHING, Versions
 
@@ -25,12 +25,19 @@ class _Reading:
         self._node = node
         self.key = key
         self.calls = calls
-        self.candidates = node.candidates(key)
+        self.place = node.ring.at(key)
+        self.candidates = node.candidates(self.place, self.place.seats)
         self.quorum = Quorum(needed)
         self.held: dict[str, Versions] = {}
         self.merged = NOTHING
         self._durable: dict[str, bool] = {}
         self._asked: dict[str, Assignment] = {}
+        self._corrected: dict[str, None] = {}
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether the key's seats have passed to others since this began: what was read may be the past."""
+        return self._node.ring.at(self.key).seats != self.place.seats
 
     @property
     def acks(self) -> tuple[Ack, ...]:
@@ -49,6 +56,9 @@ class _Reading:
         """Take an answer; ask another node instead of one that gave none."""
         if isinstance(answer.message, Fetched):
             self._take(answer.peer, answer.message.versions, answer.message.durable)
+        elif isinstance(answer.message, Differs) and answer.peer not in self._corrected:
+            self._corrected[answer.peer] = None
+            self.ask(self._asked[answer.peer])
         elif replace and (instead := self.candidates.instead_of(self._asked[answer.peer])):
             self.ask(instead)
 
@@ -59,28 +69,35 @@ class _Reading:
     def _take(self, name: str, versions: Versions, durable: bool) -> None:
         self.merged = self._node.replica.merged(self.merged, versions) if self.held else versions
         self.held[name], self._durable[name] = versions, durable
-        self.quorum.succeed(name)
+        self.quorum.succeed(name, self._asked[name].primary)
 
 
 async def get(node: Node, request: Get, respond: Callable[[Response], None]) -> None:
     """Coordinate one read."""
-    calls = node.calls(request.remaining_ns)
-    reading = _Reading(node, request.key, calls, request.r or node.config.r)
+    reading = await _read(node, request, request.remaining_ns)
+    while reading.is_overtaken and reading.calls.remaining_ns > 0:
+        reading.calls.close()
+        reading = await _read(node, request, reading.calls.remaining_ns)
+    if reading.quorum.settled(0) is not Settled.REACHED or reading.is_overtaken:
+        respond(_refusal(node, request, reading))
+        reading.calls.close()
+        return
+    respond(_reply(node, request, reading))
+    await _repair(node, reading)
+
+
+async def _read(node: Node, request: Get, remaining_ns: int) -> _Reading:
+    """Ask those who sit at the key now, until R have answered, or cannot any more, or others have taken a seat."""
+    reading = _Reading(node, request.key, node.calls(remaining_ns), request.r or node.config.r)
     for assignment in reading.candidates.first():
         reading.ask(assignment)
-
-    while reading.quorum.settled(calls.open) is Settled.PENDING:
+    calls = reading.calls
+    while reading.quorum.settled(calls.open) is Settled.PENDING and not reading.is_overtaken:
         answer = await calls.next()
         if answer is None:
             break
         reading.heed(answer, replace=True)
-
-    if reading.quorum.settled(0) is not Settled.REACHED:
-        respond(_refusal(node, request, reading))
-        calls.close()
-        return
-    respond(_reply(node, request, reading))
-    await _repair(node, reading)
+    return reading
 
 
 async def _repair(node: Node, reading: _Reading) -> None:

@@ -1,7 +1,8 @@
 """Hinted handoff (Dynamo, 4.6): deliver what was kept for a node that could not be reached.
 
 One conversation for each target, for as long as there are hints for it. A hint is deleted only when the version that
-the target confirmed is still the one stored: a newer one may have come in meanwhile.
+the target confirmed is still the one stored: a newer one may have come in meanwhile. A hint for somebody who no longer
+keeps its key becomes a hint for each of those who do; a node that leaves the ring hands the hints over that it holds.
 """
 
 from __future__ import annotations
@@ -23,23 +24,58 @@ async def hand_off(node: Node, target: str) -> None:
     """Deliver all hints for a target, trying again for as long as it takes."""
     while target in node.replica.hints:
         await Sleep(node.config.hint_retry_ms * 1_000_000)
-        while node.detector.is_up(target) and await _deliver_some(node, target):
+        while await _one_window(node, target):
             pass
     node.handed_off(target)
 
 
-async def _deliver_some(node: Node, target: str) -> bool:
-    """Deliver one window of hints; returns whether all of them arrived and there may be more."""
-    keys = list(node.replica.hints.get(target, ()))[:WINDOW]
+async def _one_window(node: Node, target: str) -> bool:
+    """See to one window of hints; returns whether that succeeded, and there may be more."""
+    await node.background.slice("handoff")
+    keys = _still_meant(node, target)
+    if node.detector.is_up(target):
+        return await _deliver_some(node, target, keys, to=target)
+    heir = None if node.ring.is_member(node.id) else _heir(node, target)
+    return heir is not None and await _deliver_some(node, target, keys, to=heir)
+
+
+def _still_meant(node: Node, target: str) -> list[bytes]:
+    """The keys of a window of hints; those that the target no longer keeps are meant for others from now on."""
+    meant: list[bytes] = []
+    for key in list(node.replica.hints.get(target, ()))[:WINDOW]:
+        keepers = node.ring.at(key).keepers
+        if target in keepers:
+            meant.append(key)
+        else:
+            _pass_on(node, target, key, keepers)
+    return meant
+
+
+def _pass_on(node: Node, target: str, key: bytes, keepers: tuple[str, ...]) -> None:
+    """Make a hint for each of those who keep the key now out of a hint for one who does not."""
+    versions = node.replica.hinted(target, key)
+    for keeper in keepers:
+        node.replica.merge(key, versions, hint_for=None if keeper == node.id else keeper)
+    node.replica.forget_hint(target, key, versions)
+
+
+def _heir(node: Node, target: str) -> str | None:
+    """Who is to hold the hints of a node that leaves."""
+    return next((name for name in node.ring.members if name != target and node.detector.is_up(name)), None)
+
+
+async def _deliver_some(node: Node, target: str, keys: list[bytes], *, to: str) -> bool:
+    """Deliver these hints to their target, or to another node that is to hold them; returns whether all arrived."""
+    hint_for = None if to == target else target
     calls = node.calls(node.peer_timeout_ns * 2)
     sent: dict[int, tuple[bytes, Versions]] = {}
     for key in keys:
         versions = node.replica.hinted(target, key)
 
         def request(call: int, key: bytes = key, versions: Versions = versions) -> Replicate:
-            return Replicate(call, key, versions, None, node.peer_timeout_ns)
+            return Replicate(call, key, versions, hint_for, node.peer_timeout_ns)
 
-        sent[calls.ask(target, request)] = (key, versions)
+        sent[calls.ask(to, request)] = (key, versions)
     arrived = 0
     while (answer := await calls.next()) is not None:
         if isinstance(answer.message, Stored):

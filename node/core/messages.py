@@ -13,6 +13,7 @@ from typing import final
 
 import msgspec
 
+from node.core.changes import History, Life, Move
 from node.core.versions import Versions
 
 
@@ -29,6 +30,13 @@ class Ack(msgspec.Struct, frozen=True, array_like=True):
     node: str
     hint_for: str | None = None
     durable: bool = True
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """A key and everything that is known of it."""
+
+    key: bytes
+    versions: Versions
 
 
 # --- clients ---------------------------------------------------------------------------------------------------------
@@ -175,8 +183,98 @@ class Declined(Message, frozen=True):
     text: str
 
 
-PeerRequest = Fetch | Replicate | Forward | Ping
-PeerAnswer = Fetched | Stored | Forwarded | Pong | Declined
+# --- membership ------------------------------------------------------------------------------------------------------
+
+
+class Differs(Message, frozen=True):
+    """Answers a request that was made under another ring than this node's: nothing was done. Here is what it knows."""
+
+    call: int
+    history: History
+
+
+@final
+class Gossip(Message, frozen=True):
+    """Tells who the sender is, and what it knows: at least by the digest that goes with every message.
+
+    With `asks` it wants to hear what the other knows, where that is something else.
+    """
+
+    life: Life
+    history: History | None = None
+    asks: bool = False
+
+
+# --- transfers -------------------------------------------------------------------------------------------------------
+
+
+@final
+class Offer(Message, frozen=True):
+    """Offers the seat in a partition that its receiver is to take over (Dynamo, 4.9); `Accepted` confirms."""
+
+    call: int
+    move: Move
+
+
+class Accepted(Message, frozen=True):
+    """Answers `Offer`: the transfer may begin."""
+
+    call: int
+
+
+@final
+class Batch(Message, frozen=True):
+    """Asks to merge many keys durably; answered with `Stored`."""
+
+    call: int
+    entries: tuple[Entry, ...]
+
+
+# --- anti-entropy ----------------------------------------------------------------------------------------------------
+
+
+@final
+class RootsQuery(Message, frozen=True):
+    """Asks for the roots of the Merkle trees of the partitions that end there; answered with `TreeHashes`."""
+
+    call: int
+    ends: tuple[int, ...]
+
+
+@final
+class TreeQuery(Message, frozen=True):
+    """Asks for hashes of the Merkle tree of the partition that ends at `end`.
+
+    Level 0 is the root, 1 the branches, 2 the leaves of the given branches; level 3 asks for the keys of the given
+    leaves.
+    """
+
+    call: int
+    end: int
+    level: int
+    places: tuple[int, ...] = ()
+
+
+class TreeHashes(Message, frozen=True):
+    """Answers `RootsQuery`, and `TreeQuery` of level 0 to 2: a hash for each place, in order.
+
+    `ready` is False while the trees are rebuilt.
+    """
+
+    call: int
+    hashes: tuple[int, ...]
+    ready: bool = True
+
+
+class TreeKeys(Message, frozen=True):
+    """Answers `TreeQuery` of level 3: every key of those leaves, with the hash of what is known of it."""
+
+    call: int
+    keys: tuple[tuple[bytes, int], ...]
+
+
+PeerRequest = Fetch | Replicate | Forward | Ping | Gossip | Offer | Batch | RootsQuery | TreeQuery
+PeerAnswer = Fetched | Stored | Forwarded | Pong | Declined | Differs | Accepted | TreeHashes | TreeKeys
 PeerMessage = PeerRequest | PeerAnswer
 
 

@@ -8,19 +8,25 @@ delays are asked of the host, and every random draw comes from the generator han
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from node.core import contexts, debug
+from node.core.admin import administer
+from node.core.admin_messages import AdminRequest
+from node.core.admission import Admission
+from node.core.anti_entropy import anti_entropy, rebuild
 from node.core.calls import Calls, Switchboard, TakenUp
 from node.core.candidates import Candidates
+from node.core.changes import History, Life, Move
 from node.core.clocks import Clock
 from node.core.config import ClusterConfig
 from node.core.conversations import Conversations, Kind, Timers
 from node.core.detector import Detector
+from node.core.exchanges import Exchanges
 from node.core.facts import (
     CancelTimer,
     ClientAsked,
@@ -29,25 +35,35 @@ from node.core.facts import (
     DrainAsked,
     Fact,
     Leave,
+    Meet,
     PeerSaid,
     PeerUnreached,
+    Persist,
     Redial,
     Reply,
+    Resign,
     Send,
     SetTimer,
     TimerFired,
 )
 from node.core.gets import get
+from node.core.gossip import gossip, hear
 from node.core.handoff import hand_off
+from node.core.membership import Membership
 from node.core.messages import (
     SHUTTING_DOWN,
+    Accepted,
+    Batch,
     Declined,
+    Differs,
     DumpQuery,
     Fetch,
     Fetched,
     Forward,
     Forwarded,
     Get,
+    Gossip,
+    Offer,
     PeerMessage,
     Ping,
     Pong,
@@ -56,20 +72,29 @@ from node.core.messages import (
     Replicate,
     Request,
     Response,
+    RootsQuery,
     StatusQuery,
     Stored,
+    TreeQuery,
     Written,
 )
 from node.core.probing import probe
 from node.core.puts import coordinate, put
 from node.core.release import Release
 from node.core.replica import Replica
-from node.core.ring import Ring
+from node.core.ring import Place, ring_of
 from node.core.store import Store
+from node.core.transfers import Giving, move_seats, works
+from node.core.tree_queries import answer
+from node.core.trees import Trees
+from node.core.versions import Versions
 
 KEY_BYTES_MAX = 4096
 
-_REQUESTS = (Fetch, Replicate, Forward, Ping)
+_REQUESTS = (Fetch, Replicate, Forward, Ping, Offer, Batch, RootsQuery, TreeQuery)
+
+_UNDER_ONE_RING = frozenset((Fetch, Replicate, Forward, Offer, Batch, RootsQuery, TreeQuery))
+"""What is done only when both know the same ring; everything else is done under any."""
 
 R = TypeVar("R", Get, Put)
 
@@ -83,21 +108,49 @@ class Node:
     replica_type = Replica
     release_type = Release
 
-    def __init__(self, node_id: str, config: ClusterConfig, store: Store, rng: Random, *, durable: bool = True) -> None:
-        assert node_id in config.members, f"{node_id} is none of the members"
+    def __init__(
+        self,
+        node_id: str,
+        config: ClusterConfig,
+        store: Store,
+        rng: Random,
+        *,
+        durable: bool = True,
+        seeds: Sequence[str] = (),
+        address: str = "",
+    ) -> None:
         self.id = node_id
         self.config = config
         self.durable = durable
-        self.ring = Ring(config.members, config.partitions)
+        self.rng = rng
         self.peer_timeout_ns = config.peer_timeout_ms * 1_000_000
         self._secret = config.secret.encode()
         self.release = self.release_type()
-        self.replica = self.replica_type(node_id, store, rng, self.release.stage)
+        self.replica = self.replica_type(node_id, store, rng, self.release.stage, self._changed)
         self.detector = Detector()
         pass_by = self.release.pass_by
         self.timers = Timers(
             lambda timer, delay_ns: pass_by(SetTimer(timer, delay_ns)), lambda timer: pass_by(CancelTimer(timer))
         )
+        self.background = Admission(
+            self.timers, config.background_p99_ms, config.background_wait_ms, slices_max=config.slices_max
+        )
+        self.timers.late = lambda wait_ns: self.background.waited(wait_ns, self.timers.now_ns)
+        self.membership = Membership(
+            config,
+            tuple(dict.fromkeys((*config.members, *seeds))),
+            self.replica.keep_history,
+            self.release.meet,
+            Life(node_id, "", 0, address),
+            ring_of(config, History()),
+        )
+        self.ring = self.membership.ring
+        self.trees = Trees(self.ring.ends)
+        self.exchanges = Exchanges()
+        self.giving: dict[int, Giving] = {}
+        self.given: list[Giving] = []
+        self._moving = False
+        self._persisted: dict[int, int] = {}
         self.conversations = Conversations(self.timers, self.release.when_durable)
         self.switchboard = Switchboard(self, self.timers, self.detector, self.peer_timeout_ns, rng.getrandbits(48))
         self._taken_up = TakenUp()
@@ -109,9 +162,18 @@ class Node:
     # --- in and out ---
 
     def start(self, now_ns: int) -> list[Command]:
-        """Open the records; to be called once, before the first fact."""
+        """Open the records and begin; to be called once, before the first fact."""
         self.timers.now_ns = now_ns
-        self.replica.open()
+        refusal = self.replica.open(self.config.cluster)
+        if refusal is not None:
+            return [Resign(refusal)]
+        address = self.membership.life.address
+        self.membership.begin(
+            Life(self.id, self.replica.incarnation, self.replica.life, address), self.replica.history()
+        )
+        self._follow_the_ring()
+        for endless in (gossip(self), rebuild(self), anti_entropy(self)):
+            self.conversations.begin(Kind.BACKGROUND, endless)
         return self._finish()
 
     def handle(self, fact: Fact, now_ns: int) -> list[Command]:
@@ -119,8 +181,9 @@ class Node:
         self.timers.now_ns = now_ns
         # `type(…) is`, in the order of how many there are: a message's class makes isinstance and match slow.
         if type(fact) is PeerSaid and not self._left:
-            self._peer_said(fact.source, fact.message)
+            self._peer_said(fact.source, fact.message, fact.ring)
         elif type(fact) is Committed:
+            self.background.stored(now_ns - self._persisted.pop(fact.barrier), now_ns)
             self.release.committed(fact.barrier)
         elif self._left:
             pass
@@ -140,9 +203,11 @@ class Node:
             self._hand_off()
         if self._draining and not self._left and not self.conversations.open[Kind.REQUEST]:
             self._left = True
-            self.replica.mark_clean()
             self.release.put(Leave())
-        return self.release.take()
+        commands = self.release.take()
+        if commands and type(commands[-1]) is Persist:
+            self._persisted[commands[-1].barrier] = self.timers.now_ns
+        return commands
 
     def _hand_off(self) -> None:
         """See to it that for each target with hints somebody is at it."""
@@ -153,11 +218,13 @@ class Node:
 
     # --- what others say ---
 
-    def _asked(self, asker: int, request: Request | StatusQuery | DumpQuery) -> None:
+    def _asked(self, asker: int, request: Request | StatusQuery | DumpQuery | AdminRequest) -> None:
         if type(request) is StatusQuery:
             self.release.put(Reply(asker, debug.status(self)))
         elif type(request) is DumpQuery:
             self.release.put(Reply(asker, debug.dump(self, request)))
+        elif type(request) is not Get and type(request) is not Put:
+            administer(self, request, lambda response: self.release.put(Reply(asker, response)))
         else:
             self._serve(request, lambda response: self.release.put(Reply(asker, response)))
 
@@ -192,8 +259,10 @@ class Node:
             return "too-large", f"the object has {len(request.value)} bytes; this cluster takes up to {most}"
         return None
 
-    def _peer_said(self, source: str, message: PeerMessage) -> None:
-        if type(message) is Fetch:
+    def _peer_said(self, source: str, message: PeerMessage, ring: str) -> None:
+        if type(message) in _UNDER_ONE_RING and ring != self.ring.digest:
+            self.send(source, Differs(message.call, self.ring.history))
+        elif type(message) is Fetch:
             if not self._expired(source, message.call, message.remaining_ns):
                 self.send(source, Fetched(message.call, self.replica.versions(message.key), self.durable))
         elif type(message) is Replicate:
@@ -204,8 +273,33 @@ class Node:
             self._forwarded(source, message.call, message.put)
         elif type(message) is Ping:
             self.send(source, Pong(message.call))
+        elif type(message) is Gossip:
+            hear(self, source, message, ring)
+        elif type(message) is Differs:
+            self._agree(source, message)
+        elif isinstance(message, _REQUESTS):
+            self._background_request(source, message)
         else:
             self.switchboard.answered(source, message)
+
+    def _background_request(self, source: str, message: Offer | Batch | RootsQuery | TreeQuery) -> None:
+        if type(message) is Offer:
+            due = self.ring.due(message.move) and message.move.taker == self.id
+            declined = Declined(message.call, f"that seat is not to pass to {self.id}")
+            self.send(source, Accepted(message.call) if due else declined)
+        elif type(message) is Batch:
+            for entry in message.entries:
+                self.replica.merge(entry.key, entry.versions)
+            self.send(source, Stored(message.call, self.durable))
+        else:
+            self.send(source, answer(self.trees, message))
+
+    def _agree(self, source: str, message: Differs) -> None:
+        """Know what the other one knows, and let it know what it did not, before it is asked again."""
+        self.learn(message.history)
+        if self.ring.digest != message.history.digest:
+            self.send(source, Gossip(self.membership.life, self.ring.history))
+        self.switchboard.answered(source, message)
 
     def _forwarded(self, source: str, call: int, request: Put) -> None:
         def respond(response: Written | Refused) -> None:
@@ -226,19 +320,79 @@ class Node:
         self.send(source, Declined(call, "the request's time had run out"))
         return True
 
+    # --- the ring ---
+
+    def learn(self, history: History) -> None:
+        """Take what somebody else knows of the ring."""
+        if self.membership.learn(history):
+            self._follow_the_ring()
+
+    def _follow_the_ring(self) -> None:
+        """See to what a new ring asks of this node."""
+        self.ring = self.membership.ring
+        self.trees.laid_out(self.ring.ends)
+        back = self.membership.up()
+        if back is not None:
+            self.learn(back)
+        self.see_to_moves()
+
+    def see_to_moves(self) -> None:
+        """See to it that somebody is at the seats that this node has to move."""
+        if not self._moving and works(self):
+            self._moving = True
+            self.conversations.begin(Kind.BACKGROUND, move_seats(self))
+
+    def moved_seats(self) -> None:
+        """There is nothing left to move."""
+        self._moving = False
+
+    def pass_on(self, giving: Giving) -> bool:
+        """A seat that was given away has been taken, with all that was kept here."""
+        if not self.ring.due(giving.move) or giving.left:
+            return False
+        giving.state = "done"
+        self.given.append(giving)
+        self.learn(self.membership.switched(giving.move))
+        return True
+
+    def take_over(self, move: Move) -> bool:
+        """A seat has been taken whose node is gone."""
+        if self.ring.due(move):
+            self.learn(self.membership.switched(move))
+            return True
+        return False
+
+    def shared(self) -> list[tuple[int, str]]:
+        """The end of each partition that this node sits in, with each other node that does."""
+        return [
+            (place.end, peer)
+            for place in self.ring.places
+            if self.id in place.seats
+            for peer in place.seats
+            if peer != self.id
+        ]
+
+    def _changed(self, key: bytes, versions: Versions | None) -> None:
+        """A key's own record has changed: so does its tree, and what is to be given away."""
+        self.trees.update(key, versions)
+        if self.giving:
+            giving = self.giving.get(self.ring.at(key).end)
+            if giving is not None:
+                giving.left[key] = None
+
     # --- what conversations need ---
 
     def send(self, peer: str, message: PeerMessage) -> None:
         """Send a message to a peer."""
-        self.release.put(Send(peer, message))
+        self.release.put(Send(peer, message, self.ring.digest))
 
     def calls(self, time_ns: int) -> Calls:
         """A set of calls that share a deadline."""
         return self.switchboard.open(time_ns)
 
-    def candidates(self, key: bytes, coordinator: str | None = None) -> Candidates:
-        """Whom to ask about a key."""
-        return Candidates(self.ring.preference_list(key), self.config.n, self.detector.is_up, coordinator)
+    def candidates(self, place: Place, primaries: tuple[str, ...], coordinator: str | None = None) -> Candidates:
+        """Whom to ask about a key of this partition."""
+        return Candidates(primaries, place.preference, self.detector.is_up, coordinator)
 
     def suspect(self, peer: str) -> None:
         """Treat a peer as down, and begin to probe it, unless a probe from an earlier suspicion is still at it."""
@@ -259,8 +413,13 @@ class Node:
         del self._handing_off[target]
 
     def probed(self, peer: str) -> None:
-        """A suspected peer has answered."""
+        """A suspected peer has answered, or is no longer dealt with: the next time that it is, it gets a chance."""
         del self._probed[peer]
+        self.detector.heard(peer)
+
+    def deals_with(self, peer: str) -> bool:
+        """Whether there may be anything to say to a peer."""
+        return self.ring.is_member(peer) or peer in self.ring.keeping or peer in self.replica.hints
 
     def seal(self, key: bytes, clock: Clock) -> bytes:
         """Make a context for a client."""

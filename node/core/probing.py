@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 async def probe(node: Node, peer: str) -> None:
-    """Ping a peer until it answers, over a new connection each time it does not."""
+    """Ping a peer until it answers, over a new connection each time it does not, or it is no business of ours."""
     while not node.detector.is_up(peer):
         await Sleep(node.config.probe_interval_ms * 1_000_000)
-        if node.detector.is_up(peer):
+        if node.detector.is_up(peer) or not node.deals_with(peer):
             break
         calls = node.calls(node.peer_timeout_ns * 2)
         calls.ask(peer, Ping)

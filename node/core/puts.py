@@ -18,11 +18,12 @@ from node.core.calls import Answer
 from node.core.candidates import Assignment
 from node.core.contexts import BadContextError
 from node.core.conversations import Durable
-from node.core.messages import SHUTTING_DOWN, Ack, Forward, Forwarded, Put, Refused, Replicate, Stored, Written
+from node.core.messages import SHUTTING_DOWN, Ack, Differs, Forward, Forwarded, Put, Refused, Replicate, Stored, Written
 from node.core.quorum import Quorum, Settled
 
 if TYPE_CHECKING:
     from node.core.node import Node
+    from node.core.ring import Place
     from node.core.versions import Versions
 
 Respond = Callable[[Written | Refused], None]
@@ -33,14 +34,23 @@ async def put(node: Node, request: Put, respond: Respond) -> None:
 
     The other one gets less time than there is, so that its answer, also a refusal, still arrives in time here. A put
     that was sent and not answered may have happened, so nobody else is asked; one that certainly had no effect, because
-    it was not sent or the other one is leaving, goes to the next.
+    it was not sent or the other one is leaving, goes to the next. One that knew another ring is asked once more, when
+    both know the same.
     """
     tried: dict[str, None] = {}
+    corrected: dict[str, None] = {}
     deadline_ns = node.timers.now_ns + request.remaining_ns
     while (coordinator := _coordinator(node, request.key, tried)) != node.id:
-        tried[coordinator] = None
+        if coordinator is None:
+            text = f"no node that keeps the key could be asked to coordinate by {node.id}"
+            respond(Refused(request.request, "unavailable", text, definite=True))
+            return
         answer = await _forward(node, coordinator, request)
-        if answer is None or (answer.sent and not isinstance(answer.message, Forwarded)):
+        if answer is not None and isinstance(answer.message, Differs) and coordinator not in corrected:
+            corrected[coordinator] = None
+        else:
+            tried[coordinator] = None
+        if answer is None or (answer.sent and not isinstance(answer.message, Forwarded | Differs)):
             text = f"{coordinator}, asked by {node.id} to coordinate, did not answer in time"
             respond(Refused(request.request, "timeout", text, definite=False))
             return
@@ -68,13 +78,13 @@ def _is_leaving(response: Written | Refused) -> bool:
     return isinstance(response, Refused) and response.code == SHUTTING_DOWN
 
 
-def _coordinator(node: Node, key: bytes, tried: dict[str, None]) -> str:
+def _coordinator(node: Node, key: bytes, tried: dict[str, None]) -> str | None:
     """This node if it is one of the top N; else the first of the preference list that may be up and was not tried."""
-    preference = node.ring.preference_list(key)
-    if node.id in preference[: node.config.n]:
+    place = node.ring.at(key)
+    if node.id in place.seats:
         return node.id
-    usable = (name for name in preference if name == node.id or (node.detector.is_up(name) and name not in tried))
-    return next(usable)
+    usable = (name for name in place.preference if name == node.id or (node.detector.is_up(name) and name not in tried))
+    return next(usable, None)
 
 
 async def coordinate(node: Node, request: Put, respond: Respond) -> None:
@@ -111,17 +121,23 @@ async def coordinate(node: Node, request: Put, respond: Respond) -> None:
 
 
 class _Writing:
-    """Where a version has arrived, and which primaries have neither confirmed nor got a hint: the `homeless`."""
+    """Where a version has arrived, and which primaries have neither confirmed nor got a hint: the `homeless`.
+
+    While a seat moves its giver and its taker are both primaries, and the quorum is needed with the one as with the
+    other. When seats pass on meanwhile, those who sit there now must confirm as well.
+    """
 
     def __init__(self, node: Node, request: Put, respond: Respond) -> None:
         self._node = node
         self._request = request
         self._respond: Respond | None = respond
         self._asked: dict[str, Assignment] = {}
+        self._corrected: dict[str, None] = {}
+        self._place = place = node.ring.at(request.key)
         self.calls = node.calls(request.remaining_ns)
-        self.candidates = node.candidates(request.key, coordinator=node.id)
-        self.quorum = Quorum(request.w or node.config.w)
-        self.homeless = dict.fromkeys(self.candidates.primaries)
+        self.candidates = node.candidates(place, place.keepers, coordinator=node.id)
+        self.quorum = Quorum(request.w or node.config.w, _sides(place))
+        self.homeless = dict.fromkeys(place.keepers)
         self.acks: list[Ack] = []
         self.reply: Callable[[list[Ack]], Written]
         self.versions: Versions
@@ -135,8 +151,12 @@ class _Writing:
     def heed(self, answer: Answer) -> None:
         """Count a confirmation; ask another node instead of one that gave none."""
         assignment = self._asked[answer.peer]
+        self._follow()
         if isinstance(answer.message, Stored):
             self.confirmed(assignment, answer.message.durable)
+        elif isinstance(answer.message, Differs) and answer.peer not in self._corrected:
+            self._corrected[answer.peer] = None
+            self.ask(assignment)
         elif instead := self.candidates.instead_of(assignment):
             self.ask(instead)
         self.answer(self.calls.open)
@@ -144,8 +164,23 @@ class _Writing:
     def confirmed(self, assignment: Assignment, durable: bool) -> None:
         """One more node has it, as durably as that node keeps anything."""
         self.acks.append(Ack(assignment.node, assignment.hint_for, durable))
-        self.quorum.succeed(assignment.node)
+        self.quorum.succeed(assignment.node, assignment.primary)
         self.homeless.pop(assignment.primary, None)
+
+    def _follow(self) -> None:
+        """Where the key's seats are not what they were: let those who have come confirm too, and nobody who has
+        gone.
+        """
+        place = self._node.ring.at(self._request.key)
+        if (place.seats, place.move) == (self._place.seats, self._place.move):
+            return
+        known, self._place = self._place.keepers, place
+        self.quorum.sides = _sides(place)
+        self.homeless = {primary: None for primary in self.homeless if primary in place.keepers}
+        for primary in place.keepers:
+            if primary not in known:
+                self.homeless[primary] = None
+                self.ask(Assignment(primary))
 
     def answer(self, still_open: int) -> None:
         """Answer the client once, as soon as the quorum is settled."""
@@ -159,3 +194,8 @@ class _Writing:
             holders = ", ".join(ack.node for ack in self.acks)
             text = f"{len(self.acks)} of W = {self.quorum.needed} replicas confirmed to {self._node.id}: {holders}"
             respond(Refused(self._request.request, "unavailable", text, definite=False))
+
+
+def _sides(place: Place) -> tuple[tuple[str, ...], ...]:
+    """Who sits at the key now, and who will when the seat that moves has passed on."""
+    return (place.seats,) if place.move is None else (place.seats, place.after)

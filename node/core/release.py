@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from node.core.facts import CancelTimer, Command, Leave, Persist, Reply, Send, SetTimer
+from node.core.facts import CancelTimer, Command, Leave, Meet, Persist, Reply, Send, SetTimer
 
 _LEAVING = (Send, Reply, Leave)
 
@@ -51,6 +51,10 @@ class Release:
     def pass_by(self, command: SetTimer | CancelTimer) -> None:
         """Let out what never leaves the node, and so waits for nothing."""
         self._out.append(command)
+
+    def meet(self, peer: str, address: str) -> None:
+        """Let out where a peer is dialled, which waits for nothing."""
+        self._out.append(Meet(peer, address))
 
     def must_wait(self) -> bool:
         """Whether anything that could have been read is not durable yet."""

@@ -11,6 +11,7 @@ from random import Random
 
 import msgspec
 
+from node.core.changes import History
 from node.core.clocks import Actor, Clock, Dot
 from node.core.store import Space, Store
 from node.core.versions import NOTHING, Versions, merge, write
@@ -21,9 +22,10 @@ FORMAT = 1
 RECORDS_REMEMBERED, REMEMBERED_BYTES_MAX = 512, 8192
 """How many records are kept decoded, beside the bytes that they were decoded from, and how large one may be."""
 
-_CLEAN = b"clean-shutdown"
-_INCARNATION = b"incarnation"
+_OWNER = b"owner"
+_LIFE = b"life"
 _EPOCH = b"epoch"
+_HISTORY = b"history"
 _PAGE = 256
 
 
@@ -38,35 +40,58 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 class Replica:
     """The records of one node in a store.
 
-    The incarnation is kept with the data. It is drawn anew at every start that finds no mark of a clean shutdown,
-    also when the disk is empty: what was minted and not committed may have been seen, so its dots must not be minted
-    again.
+    Every start draws a new incarnation. What was minted and not committed may have been seen, the disk may be empty, or
+    an older copy of it, or a copy that somebody else runs on as well: no dot may be minted again in any of these.
+
+    `changed` is told of every change of a key's own record, and that it is gone when the versions are None.
     """
 
-    def __init__(self, node: str, store: Store, rng: Random, staged: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: str,
+        store: Store,
+        rng: Random,
+        staged: Callable[[], None],
+        changed: Callable[[bytes, Versions | None], None],
+    ) -> None:
         self._node = node
         self._store = store
         self._staged = staged
+        self._changed = changed
         self._rng = rng
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Record).decode
         self._decoded: dict[tuple[Space, bytes], tuple[bytes, Record]] = {}
         self._epoch = 0
         self.incarnation = ""
+        self.life = 0
         self.hints: dict[str, dict[bytes, None]] = {}
 
-    def open(self) -> None:
-        """Read what a start needs: incarnation, epoch counter, and which hints there are."""
-        kept = self._store.get(Space.META, _INCARNATION)
-        clean = self._store.get(Space.META, _CLEAN) is not None
+    def open(self, cluster: str) -> str | None:
+        """Begin a life: read what a start needs, and draw an incarnation.
+
+        Returns why this disk may not be used, in a sentence, where it is another node's, or of another cluster.
+        """
+        owner = f"{self._node} of cluster {cluster}"
+        kept = (self._store.get(Space.META, _OWNER) or owner.encode()).decode()
+        if kept != owner:
+            return f"its data are those of {kept}, and this is {owner}"
+        self.life = int(self._store.get(Space.META, _LIFE) or b"0") + 1
         self._epoch = int(self._store.get(Space.META, _EPOCH) or b"0")
-        if kept is not None and clean:
-            self.incarnation = kept.decode()
-            self._stage(Space.META, _CLEAN, None)
-        else:
-            self.incarnation = self.new_incarnation()
-            self._stage(Space.META, _INCARNATION, self.incarnation.encode())
+        self.incarnation = self.new_incarnation()
+        self._stage(Space.META, _OWNER, owner.encode())
+        self._stage(Space.META, _LIFE, str(self.life).encode())
         self.find_hints()
+        return None
+
+    def history(self) -> History:
+        """What was known of the ring when it was last kept."""
+        kept = self._store.get(Space.META, _HISTORY)
+        return History() if kept is None else msgspec.msgpack.decode(kept, type=History)
+
+    def keep_history(self, history: History) -> None:
+        """Keep what is known of the ring."""
+        self._stage(Space.META, _HISTORY, msgspec.msgpack.encode(history))
 
     def new_incarnation(self) -> str:
         """Draw a name for this life of the disk."""
@@ -86,10 +111,6 @@ class Replica:
                 target, _, key = name.partition(b"\0")
                 self.hints.setdefault(target.decode(), {})[key] = None
             after = page[-1][0]
-
-    def mark_clean(self) -> None:
-        """Say that everything minted is committed: the next start may keep the incarnation."""
-        self._stage(Space.META, _CLEAN, b"1")
 
     def versions(self, key: bytes) -> Versions:
         """Everything this node knows of a key, as a replica and as a holder of hints."""
@@ -149,6 +170,11 @@ class Replica:
             del self.hints[target]
         return True
 
+    def drop(self, key: bytes) -> None:
+        """Forget a key that is no longer this node's to keep."""
+        self._stage(Space.DATA, key, None)
+        self._changed(key, None)
+
     def page(self, space: Space, after: bytes, limit: int) -> list[tuple[bytes, Versions]]:
         """A page of records, in order of their names in the store."""
         return [(name, self._record(space, name, raw).versions) for name, raw in self._store.scan(space, after, limit)]
@@ -188,6 +214,8 @@ class Replica:
         raw = self._encode(record)
         self._remember(space, name, raw, record)
         self._stage(space, name, raw)
+        if space is Space.DATA:
+            self._changed(name, record.versions)
 
     def _stage(self, space: Space, name: bytes, value: bytes | None) -> None:
         self._staged()

@@ -1,21 +1,33 @@
-"""Place keys on the ring, and say who keeps them.
+"""The ring: who keeps which keys now, who is to keep them, and what has to move between the two.
 
-Partitioning strategy 3 of the paper (Dynamo, 6.2): the ring of MD5 positions is cut into Q equal partitions, and
-every one of S nodes owns Q/S of them (one more or less where S does not divide Q). The ring is a pure function of the
-members: whoever has the same members computes the same ring, in any order. It does not know which nodes are up.
+It is a pure function of the cluster's configuration and of the history, so whoever knows the same knows the same ring.
+The changes say how the ring is to be (`Layout`). Each partition has N seats, and who sits in them follows from the
+switches: a seat passes on when its giver has handed over all that it kept there, and not before (Dynamo, 4.9). In one
+partition one seat moves at a time. So of what is acknowledged by W of the nodes before a switch, and by W of those
+after it, every R of either know: a switch takes no quorum apart.
+
+This file knows who is a member, and who has been marked down. It does not know who answers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import NamedTuple
+
+from node.core.changes import DOWN, JOIN, LEAVE, REPLACE, UP, Change, History, Move, Switch
+from node.core.config import ClusterConfig
+from node.core.placement import Layout, found
 
 POSITION_BITS = 128
 """MD5 yields 128-bit positions (Dynamo, 4.3)."""
 
 KEYS_REMEMBERED = 4096
 """How many keys' positions are kept, because each request looks its key up several times."""
+
+RINGS_REMEMBERED = 64
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
@@ -24,40 +36,165 @@ def position(key: bytes) -> int:
     return int.from_bytes(hashlib.md5(key, usedforsecurity=False).digest(), "big")
 
 
+class Place(NamedTuple):
+    """One partition, [start, end) of 64-bit positions: who sits in its seats, and what is to happen to one of them."""
+
+    start: int
+    end: int
+    seats: tuple[str, ...]
+    order: tuple[str, ...]
+    """Every member, those that are to sit here first, in the order in which they are responsible."""
+    move: Move | None
+
+    @property
+    def keepers(self) -> tuple[str, ...]:
+        """Everybody who is to get every write: those who sit here, and who is about to."""
+        return self.seats if self.move is None else (*self.seats, self.move.taker)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """Who sits here when the move is done."""
+        move = self.move
+        if move is None:
+            return self.seats
+        return (*self.seats[: move.seat], move.taker, *self.seats[move.seat + 1 :])
+
+    @property
+    def preference(self) -> tuple[str, ...]:
+        """The preference list: those who sit here, then everybody else in order (Dynamo, 4.6)."""
+        return tuple(dict.fromkeys(self.seats + self.order))
+
+
 class Ring:
-    """Who owns each partition, and the preference list of each key."""
+    """The ring that follows from a history. `target` is how it is to be, `down` are those marked so."""
 
-    def __init__(self, members: Sequence[str], partitions: int) -> None:
-        self.members = tuple(sorted(members))
-        self.owners, self._preference = _laid_out(self.members, partitions)
-        self.digest = hashlib.md5(
-            "\0".join((str(partitions), *self.members)).encode(), usedforsecurity=False
-        ).hexdigest()[:12]
+    def __init__(self, config: ClusterConfig, history: History) -> None:
+        self.history = history
+        self.digest = history.digest
+        self.target, self.down = _ordered(config, history.changes)
+        self.members = tuple(self.target.members)
+        self._n = config.n
+        self.places = _places(config, self.target, history.switches)
+        self.ends = self.target.ends
+        self.moves = tuple(place.move for place in self.places if place.move is not None)
 
-    def partition(self, key: bytes) -> int:
-        """The partition that a key falls in; its owner's position is larger than the key's (Dynamo, 4.2)."""
-        return position(key) * len(self.owners) >> POSITION_BITS
+    def at(self, key: bytes) -> Place:
+        """The partition of a key."""
+        return self.places[bisect_right(self.ends, position(key) >> 64)]
 
-    def preference_list(self, key: bytes) -> tuple[str, ...]:
-        """Every node in the order in which it is responsible for the key, each physical node once (Dynamo, 4.6)."""
-        return self._preference[self.partition(key)]
+    def ending(self, end: int) -> Place | None:
+        """The partition that ends there, if there is one."""
+        index = bisect_left(self.ends, end)
+        return self.places[index] if index < len(self.ends) and self.ends[index] == end else None
+
+    def is_member(self, node: str) -> bool:
+        """Whether the node is to be part of the ring; one that leaves is not, though it may still sit somewhere."""
+        return node in self.target.members
+
+    @property
+    def keeping(self) -> dict[str, int]:
+        """How many seats each node sits in now."""
+        return _counted(seat for place in self.places for seat in place.seats)
+
+    @property
+    def to_keep(self) -> dict[str, int]:
+        """How many seats each node will sit in when all moves are done."""
+        return _counted(seat for place in self.places for seat in place.order[: self._n])
+
+    def due(self, move: Move) -> bool:
+        """Whether this move is still to be done."""
+        place = self.ending(move.end)
+        return place is not None and place.move == move
 
 
-@lru_cache(maxsize=16)
-def _laid_out(members: tuple[str, ...], partitions: int) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The owner of each partition, and its preference list; remembered, because nodes start again and again."""
-    owners = _claims(members, partitions)
-    return owners, tuple(tuple(dict.fromkeys(owners[first:] + owners[:first])) for first in range(partitions))
+@lru_cache(maxsize=RINGS_REMEMBERED)
+def ring_of(config: ClusterConfig, history: History) -> Ring:
+    """The ring of a history; remembered, because many nodes of one simulation know the same."""
+    return Ring(config, history)
 
 
-def _claims(members: tuple[str, ...], partitions: int) -> tuple[str, ...]:
-    """Deal the partitions out in rounds, each in an order of its own, so that a node's neighbours vary.
+@lru_cache(maxsize=RINGS_REMEMBERED)
+def _founded(config: ClusterConfig) -> Layout:
+    return found(config.founders, strategy=config.strategy, partitions=config.partitions, tokens=config.tokens)
 
-    A fixed order would hand the whole load of a node that is down to one successor (Dynamo, 4.2, virtual nodes).
+
+@lru_cache(maxsize=RINGS_REMEMBERED)
+def _ordered(config: ClusterConfig, changes: tuple[Change, ...]) -> tuple[Layout, tuple[str, ...]]:
+    """How the ring is to be after these changes, and who is marked down. Remembered change by change.
+
+    A change that makes no sense where it stands in the order, such as a second join of one node, is as good as none:
+    two operators may have given one order at once. Who is replaced is as good as marked down.
     """
-    owners: list[str] = []
-    dealt = 0
-    while len(owners) < partitions:
-        owners += sorted(members, key=lambda member: position(f"{dealt}\0{member}".encode()))
-        dealt += 1
-    return tuple(owners[:partitions])
+    if not changes:
+        return _founded(config), ()
+    (layout, down), change = _ordered(config, changes[:-1]), changes[-1]
+    node, member, known = change.node, change.member, layout.members
+    if change.operation == JOIN and member is not None and node not in known:
+        layout, down = layout.joined(member, change.id), _without(down, node)
+    elif change.operation == LEAVE and node in known and len(known) > 1:
+        layout = layout.left(node, change.id)
+    elif change.operation == REPLACE and member is not None and node in known and member.node not in known:
+        layout = layout.replaced(node, member, change.id)
+        down = (*_without(_without(down, node), member.node), node)
+    elif change.operation == DOWN and node in known and node not in down:
+        down = (*down, node)
+    elif change.operation == UP:
+        down = _without(down, node)
+    return layout, down
+
+
+def _places(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...]) -> tuple[Place, ...]:
+    """Every partition, with its seats as the switches have left them."""
+    seats = _seats(config, target, switches)
+    places: list[Place] = []
+    start = 0
+    for index, end in enumerate(target.ends):
+        order = target.preference_list(index)
+        sitting = tuple(node for _, node in seats[index])
+        move = _move(start, end, seats[index], order[: config.n])
+        places.append(Place(start, end, sitting, order, move))
+        start = end
+    return tuple(places)
+
+
+Versioned = tuple[int, str]
+"""Who sits in a seat, after how many switches."""
+
+
+def _seats(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...]) -> list[list[Versioned]]:
+    """Who sits where: as it was when the cluster was founded, but for what has been switched.
+
+    Where a later token has cut a partition in two (strategy 1), what was switched before holds for both parts.
+    """
+    founded, ends = _founded(config), target.ends
+    first = [founded.replicas(bisect_left(founded.ends, end), config.n) for end in ends]
+    seats: list[list[Versioned]] = [[(0, node) for node in nodes] for nodes in first]
+    for switch in switches:
+        for index in range(bisect_right(ends, switch.start), bisect_left(ends, switch.end) + 1):
+            sitting = seats[index]
+            if switch.seat < len(sitting):
+                sitting[switch.seat] = max(sitting[switch.seat], (switch.version, switch.node))
+    return seats
+
+
+def _move(start: int, end: int, sitting: list[Versioned], wanted: tuple[str, ...]) -> Move | None:
+    """The first seat that is to pass on, and to whom: its node is not to sit here, or sits here twice."""
+    nodes = [node for _, node in sitting]
+    coming = [node for node in wanted if node not in nodes]
+    if not coming:
+        return None
+    for seat, (version, node) in enumerate(sitting):
+        if node not in wanted or node in nodes[:seat]:
+            return Move(start, end, seat, version + 1, node, coming[0])
+    return None
+
+
+def _counted(nodes: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for node in nodes:
+        counts[node] = counts.get(node, 0) + 1
+    return counts
+
+
+def _without(nodes: tuple[str, ...], node: str) -> tuple[str, ...]:
+    return tuple(name for name in nodes if name != node)

@@ -54,6 +54,7 @@ class Letter:
     sender: str
     to: str
     message: PeerMessage
+    ring: str = ""
 
 
 @dataclass(eq=False)
@@ -119,7 +120,7 @@ class Cluster:
 
     def preference(self, key: bytes) -> tuple[str, ...]:
         """The key's preference list."""
-        return self._bodies[self.config.members[0]].node.ring.preference_list(key)
+        return self._bodies[self.config.members[0]].node.ring.at(key).preference
 
     def get(self, at: str, key: bytes, *, r: int | None = None, ms: int = 1000) -> int:
         """Ask a node for a key; returns the number under which the reply will be found."""
@@ -168,8 +169,8 @@ class Cluster:
         body = self._bodies[name]
         for command in commands:
             match command:
-                case facts.Send(to, message):
-                    self.letters.append(Letter(name, to, message))
+                case facts.Send(to, message, ring):
+                    self.letters.append(Letter(name, to, message, ring))
                 case facts.Reply(asker, response):
                     assert asker not in self.replies, f"{name} answered {asker} twice"
                     self.replies[asker] = response
@@ -197,7 +198,7 @@ class Cluster:
         """Deliver these letters, in this order."""
         for letter in letters:
             self.letters.remove(letter)
-            self.feed(letter.to, facts.PeerSaid(letter.sender, letter.message))
+            self.feed(letter.to, facts.PeerSaid(letter.sender, letter.message, letter.ring))
 
     def drop(self, *letters: Letter) -> None:
         """Lose these letters."""
