@@ -201,7 +201,7 @@ def _seats(place: Place) -> Seats:
 
 def _self(node: Node, request: NodeQuery) -> NodeReport:
     hints = {target: len(keys) for target, keys in node.replica.hints.items()}
-    transfers = tuple(_transfer(giving) for giving in (*node.given, *node.giving.values()))
+    transfers = tuple(_transfer(giving) for giving in (*node.seats.given, *node.seats.giving.values()))
     return NodeReport(
         request.request,
         node.membership.life,

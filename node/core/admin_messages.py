@@ -112,7 +112,7 @@ class MemberReport(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Seats(msgspec.Struct, frozen=True, array_like=True):
-    """The partition of keys [start, end), on a ring of 64-bit positions, and who sits in its N seats."""
+    """The partition of keys [start, end), on a ring of 63-bit positions, and who sits in its N seats."""
 
     start: int
     end: int

@@ -59,7 +59,10 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Switch(msgspec.Struct, frozen=True, array_like=True):
-    """Seat number `seat` of the partition [start, end) has passed to `node`; `version` counts the seat's switches."""
+    """Seat number `seat` of the partition [start, end), of 63-bit positions, has passed to `node`.
+
+    `version` counts the seat's switches.
+    """
 
     start: int
     end: int

@@ -15,7 +15,7 @@ from node.core.changes import Member
 PARTITIONS_MAX = 1 << 16
 TOKENS_MAX = 1024
 CAPACITY_MAX = 1024
-SLICES_MAX = 1024
+SLICES_MAX = 64
 TIME_MS_MAX = 3_600_000
 OBJECT_BYTES_MAX = 4 << 20
 """A quarter of what a frame carries: it must hold an object, and some siblings beside it."""

@@ -28,7 +28,7 @@ async def gossip(node: Node) -> None:
         peers = node.membership.acquaintances
         if peers:
             node.send(node.rng.choice(peers), Gossip(node.membership.life, asks=True))
-        node.see_to_moves()
+        node.seats.see_to_moves()
 
 
 def hear(node: Node, source: str, message: Gossip, ring: str) -> None:

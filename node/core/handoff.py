@@ -31,12 +31,12 @@ async def hand_off(node: Node, target: str) -> None:
 
 async def _one_window(node: Node, target: str) -> bool:
     """See to one window of hints; returns whether that succeeded, and there may be more."""
-    await node.background.slice("handoff")
     keys = _still_meant(node, target)
-    if node.detector.is_up(target):
-        return await _deliver_some(node, target, keys, to=target)
-    heir = None if node.ring.is_member(node.id) else _heir(node, target)
-    return heir is not None and await _deliver_some(node, target, keys, to=heir)
+    to = target if node.detector.is_up(target) else _heir(node, target)
+    if not keys or to is None:
+        return False
+    await node.background.slice("handoff")
+    return await _deliver_some(node, target, [key for key in keys if key in node.replica.hints.get(target, ())], to=to)
 
 
 def _still_meant(node: Node, target: str) -> list[bytes]:
@@ -60,7 +60,9 @@ def _pass_on(node: Node, target: str, key: bytes, keepers: tuple[str, ...]) -> N
 
 
 def _heir(node: Node, target: str) -> str | None:
-    """Who is to hold the hints of a node that leaves."""
+    """Who is to hold the hints that this node has, where it leaves the ring."""
+    if node.ring.is_member(node.id):
+        return None
     return next((name for name in node.ring.members if name != target and node.detector.is_up(name)), None)
 
 

@@ -37,12 +37,15 @@ class Membership:
     keep: Callable[[History], None]
     meet: Callable[[str, str], None]
     life: Life
-    ring: Ring
     staged: list[Change] = field(default_factory=list)
     planned: str = ""
     _issued: int = 0
     _addresses: dict[str, str] = field(default_factory=dict)
     _acquaintances: tuple[str, ...] = ()
+    ring: Ring = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ring = self.follow(History())
 
     # --- what is known ---
 
@@ -51,10 +54,14 @@ class Membership:
         """All that is known."""
         return self.ring.history
 
+    def follow(self, history: History) -> Ring:
+        """The ring that follows from a history."""
+        return ring_of(self.config, history)
+
     def begin(self, life: Life, history: History) -> None:
         """Begin a life with what was kept of the last one."""
         self.life = life
-        self._know(ring_of(self.config, history))
+        self._know(self.follow(history))
 
     def learn(self, other: History) -> bool:
         """Take what somebody else knows; returns whether anything of it was new."""
@@ -62,7 +69,7 @@ class Membership:
         if merged is self.history:
             return False
         self.keep(merged)
-        self._know(ring_of(self.config, merged))
+        self._know(self.follow(merged))
         return True
 
     def met(self, life: Life) -> None:
@@ -123,7 +130,7 @@ class Membership:
 
     def planned_ring(self) -> Ring:
         """The ring that would follow from the orders."""
-        return ring_of(self.config, self._with_orders(0))
+        return self.follow(self._with_orders(0))
 
     @property
     def token(self) -> str:

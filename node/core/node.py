@@ -8,6 +8,7 @@ delays are asked of the host, and every random draw comes from the generator han
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
@@ -19,9 +20,9 @@ from node.core.admin import administer
 from node.core.admin_messages import AdminRequest
 from node.core.admission import Admission
 from node.core.anti_entropy import anti_entropy, rebuild
-from node.core.calls import Calls, Switchboard, TakenUp
+from node.core.calls import Calls, Switchboard
 from node.core.candidates import Candidates
-from node.core.changes import History, Life, Move
+from node.core.changes import History, Life
 from node.core.clocks import Clock
 from node.core.config import ClusterConfig
 from node.core.conversations import Conversations, Kind, Timers
@@ -35,7 +36,6 @@ from node.core.facts import (
     DrainAsked,
     Fact,
     Leave,
-    Meet,
     PeerSaid,
     PeerUnreached,
     Persist,
@@ -47,54 +47,32 @@ from node.core.facts import (
     TimerFired,
 )
 from node.core.gets import get
-from node.core.gossip import gossip, hear
+from node.core.gossip import gossip
 from node.core.handoff import hand_off
+from node.core.hearing import REQUESTS, Hearing
 from node.core.membership import Membership
 from node.core.messages import (
     SHUTTING_DOWN,
-    Accepted,
-    Batch,
-    Declined,
-    Differs,
     DumpQuery,
-    Fetch,
-    Fetched,
-    Forward,
-    Forwarded,
     Get,
-    Gossip,
-    Offer,
     PeerMessage,
-    Ping,
-    Pong,
     Put,
     Refused,
-    Replicate,
     Request,
     Response,
-    RootsQuery,
     StatusQuery,
-    Stored,
-    TreeQuery,
-    Written,
 )
 from node.core.probing import probe
-from node.core.puts import coordinate, put
+from node.core.puts import put
 from node.core.release import Release
 from node.core.replica import Replica
-from node.core.ring import Place, ring_of
+from node.core.ring import Place
+from node.core.seats import Seats
 from node.core.store import Store
-from node.core.transfers import Giving, move_seats, works
-from node.core.tree_queries import answer
 from node.core.trees import Trees
 from node.core.versions import Versions
 
 KEY_BYTES_MAX = 4096
-
-_REQUESTS = (Fetch, Replicate, Forward, Ping, Offer, Batch, RootsQuery, TreeQuery)
-
-_UNDER_ONE_RING = frozenset((Fetch, Replicate, Forward, Offer, Batch, RootsQuery, TreeQuery))
-"""What is done only when both know the same ring; everything else is done under any."""
 
 R = TypeVar("R", Get, Put)
 
@@ -107,6 +85,10 @@ class Node:
 
     replica_type = Replica
     release_type = Release
+    membership_type = Membership
+    trees_type = Trees
+    seats_type = Seats
+    hearing_type = Hearing
 
     def __init__(
         self,
@@ -128,36 +110,31 @@ class Node:
         self.release = self.release_type()
         self.replica = self.replica_type(node_id, store, rng, self.release.stage, self._changed)
         self.detector = Detector()
-        pass_by = self.release.pass_by
-        self.timers = Timers(
-            lambda timer, delay_ns: pass_by(SetTimer(timer, delay_ns)), lambda timer: pass_by(CancelTimer(timer))
-        )
-        self.background = Admission(
-            self.timers, config.background_p99_ms, config.background_wait_ms, slices_max=config.slices_max
-        )
+        self.timers = self._new_timers()
+        limits = (config.background_p99_ms, config.background_wait_ms, config.slices_max)
+        self.background = Admission(self.timers, *limits)
         self.timers.late = lambda wait_ns: self.background.waited(wait_ns, self.timers.now_ns)
-        self.membership = Membership(
-            config,
-            tuple(dict.fromkeys((*config.members, *seeds))),
-            self.replica.keep_history,
-            self.release.meet,
-            Life(node_id, "", 0, address),
-            ring_of(config, History()),
-        )
+        everybody = tuple(dict.fromkeys((*config.members, *seeds)))
+        life = Life(node_id, "", 0, address)
+        self.membership = self.membership_type(config, everybody, self.replica.keep_history, self.release.meet, life)
         self.ring = self.membership.ring
-        self.trees = Trees(self.ring.ends)
+        self.trees = self.trees_type(self.ring.ends)
         self.exchanges = Exchanges()
-        self.giving: dict[int, Giving] = {}
-        self.given: list[Giving] = []
-        self._moving = False
-        self._persisted: dict[int, int] = {}
+        self.seats = self.seats_type(self)
+        self.hearing = self.hearing_type(self)
+        self._persisted: deque[tuple[int, int]] = deque()
         self.conversations = Conversations(self.timers, self.release.when_durable)
         self.switchboard = Switchboard(self, self.timers, self.detector, self.peer_timeout_ns, rng.getrandbits(48))
-        self._taken_up = TakenUp()
         self._handing_off: dict[str, None] = {}
         self._probed: dict[str, None] = {}
         self._draining = False
         self._left = False
+
+    def _new_timers(self) -> Timers:
+        pass_by = self.release.pass_by
+        return Timers(
+            lambda timer, delay_ns: pass_by(SetTimer(timer, delay_ns)), lambda timer: pass_by(CancelTimer(timer))
+        )
 
     # --- in and out ---
 
@@ -181,9 +158,10 @@ class Node:
         self.timers.now_ns = now_ns
         # `type(…) is`, in the order of how many there are: a message's class makes isinstance and match slow.
         if type(fact) is PeerSaid and not self._left:
-            self._peer_said(fact.source, fact.message, fact.ring)
+            self.hearing.heard(fact.source, fact.message, fact.ring)
         elif type(fact) is Committed:
-            self.background.stored(now_ns - self._persisted.pop(fact.barrier), now_ns)
+            while self._persisted and self._persisted[0][0] <= fact.barrier:
+                self.background.stored(now_ns - self._persisted.popleft()[1], now_ns)
             self.release.committed(fact.barrier)
         elif self._left:
             pass
@@ -192,7 +170,7 @@ class Node:
         elif type(fact) is ClientAsked:
             self._asked(fact.asker, fact.request)
         elif type(fact) is PeerUnreached:
-            if isinstance(fact.message, _REQUESTS):
+            if isinstance(fact.message, REQUESTS):
                 self.switchboard.unsent(fact.peer, fact.message.call)
         elif type(fact) is DrainAsked:
             self._draining = True
@@ -206,7 +184,7 @@ class Node:
             self.release.put(Leave())
         commands = self.release.take()
         if commands and type(commands[-1]) is Persist:
-            self._persisted[commands[-1].barrier] = self.timers.now_ns
+            self._persisted.append((commands[-1].barrier, self.timers.now_ns))
         return commands
 
     def _hand_off(self) -> None:
@@ -229,21 +207,21 @@ class Node:
             self._serve(request, lambda response: self.release.put(Reply(asker, response)))
 
     def _serve(self, request: Request, respond: Callable[[Response], None]) -> None:
-        refusal = self._refusal(request)
+        refusal = self.refusal(request)
         if refusal is not None:
             code, text = refusal
             respond(Refused(request.request, code, text, definite=True))
         elif type(request) is Get:
-            self.conversations.begin(Kind.REQUEST, get(self, self._bounded(request), respond))
+            self.conversations.begin(Kind.REQUEST, get(self, self.bounded(request), respond))
         else:
-            self.conversations.begin(Kind.REQUEST, put(self, self._bounded(request), respond))
+            self.conversations.begin(Kind.REQUEST, put(self, self.bounded(request), respond))
 
-    def _bounded(self, request: R) -> R:
+    def bounded(self, request: R) -> R:
         """The request, with no more time than the cluster gives: nobody keeps a node busy for as long as he likes."""
         most_ns = self.config.request_timeout_ms * 1_000_000
         return request if request.remaining_ns <= most_ns else replace(request, remaining_ns=most_ns)
 
-    def _refusal(self, request: Request) -> tuple[str, str] | None:
+    def refusal(self, request: Request) -> tuple[str, str] | None:
         """Why a request is not served at all, as a code and a sentence."""
         if self._draining:
             return SHUTTING_DOWN, f"{self.id} is shutting down"
@@ -259,67 +237,6 @@ class Node:
             return "too-large", f"the object has {len(request.value)} bytes; this cluster takes up to {most}"
         return None
 
-    def _peer_said(self, source: str, message: PeerMessage, ring: str) -> None:
-        if type(message) in _UNDER_ONE_RING and ring != self.ring.digest:
-            self.send(source, Differs(message.call, self.ring.history))
-        elif type(message) is Fetch:
-            if not self._expired(source, message.call, message.remaining_ns):
-                self.send(source, Fetched(message.call, self.replica.versions(message.key), self.durable))
-        elif type(message) is Replicate:
-            if not self._expired(source, message.call, message.remaining_ns):
-                self.replica.merge(message.key, message.versions, message.hint_for)
-                self.send(source, Stored(message.call, self.durable))
-        elif type(message) is Forward:
-            self._forwarded(source, message.call, message.put)
-        elif type(message) is Ping:
-            self.send(source, Pong(message.call))
-        elif type(message) is Gossip:
-            hear(self, source, message, ring)
-        elif type(message) is Differs:
-            self._agree(source, message)
-        elif isinstance(message, _REQUESTS):
-            self._background_request(source, message)
-        else:
-            self.switchboard.answered(source, message)
-
-    def _background_request(self, source: str, message: Offer | Batch | RootsQuery | TreeQuery) -> None:
-        if type(message) is Offer:
-            due = self.ring.due(message.move) and message.move.taker == self.id
-            declined = Declined(message.call, f"that seat is not to pass to {self.id}")
-            self.send(source, Accepted(message.call) if due else declined)
-        elif type(message) is Batch:
-            for entry in message.entries:
-                self.replica.merge(entry.key, entry.versions)
-            self.send(source, Stored(message.call, self.durable))
-        else:
-            self.send(source, answer(self.trees, message))
-
-    def _agree(self, source: str, message: Differs) -> None:
-        """Know what the other one knows, and let it know what it did not, before it is asked again."""
-        self.learn(message.history)
-        if self.ring.digest != message.history.digest:
-            self.send(source, Gossip(self.membership.life, self.ring.history))
-        self.switchboard.answered(source, message)
-
-    def _forwarded(self, source: str, call: int, request: Put) -> None:
-        def respond(response: Written | Refused) -> None:
-            self.send(source, Forwarded(call, response))
-
-        if not self._taken_up.is_new(source, call):
-            return
-        refusal = self._refusal(request)
-        if refusal is not None:
-            code, text = refusal
-            respond(Refused(request.request, code, text, definite=True))
-        else:
-            self.conversations.begin(Kind.REQUEST, coordinate(self, self._bounded(request), respond))
-
-    def _expired(self, source: str, call: int, remaining_ns: int) -> bool:
-        if remaining_ns > 0:
-            return False
-        self.send(source, Declined(call, "the request's time had run out"))
-        return True
-
     # --- the ring ---
 
     def learn(self, history: History) -> None:
@@ -334,53 +251,18 @@ class Node:
         back = self.membership.up()
         if back is not None:
             self.learn(back)
-        self.see_to_moves()
-
-    def see_to_moves(self) -> None:
-        """See to it that somebody is at the seats that this node has to move."""
-        if not self._moving and works(self):
-            self._moving = True
-            self.conversations.begin(Kind.BACKGROUND, move_seats(self))
-
-    def moved_seats(self) -> None:
-        """There is nothing left to move."""
-        self._moving = False
-
-    def pass_on(self, giving: Giving) -> bool:
-        """A seat that was given away has been taken, with all that was kept here."""
-        if not self.ring.due(giving.move) or giving.left:
-            return False
-        giving.state = "done"
-        self.given.append(giving)
-        self.learn(self.membership.switched(giving.move))
-        return True
-
-    def take_over(self, move: Move) -> bool:
-        """A seat has been taken whose node is gone."""
-        if self.ring.due(move):
-            self.learn(self.membership.switched(move))
-            return True
-        return False
-
-    def shared(self) -> list[tuple[int, str]]:
-        """The end of each partition that this node sits in, with each other node that does."""
-        return [
-            (place.end, peer)
-            for place in self.ring.places
-            if self.id in place.seats
-            for peer in place.seats
-            if peer != self.id
-        ]
+        self.seats.see_to_moves()
 
     def _changed(self, key: bytes, versions: Versions | None) -> None:
         """A key's own record has changed: so does its tree, and what is to be given away."""
         self.trees.update(key, versions)
-        if self.giving:
-            giving = self.giving.get(self.ring.at(key).end)
-            if giving is not None:
-                giving.left[key] = None
+        self.seats.changed(key)
 
     # --- what conversations need ---
+
+    def shared(self) -> list[tuple[int, str]]:
+        """The end of each partition that this node sits in, with each other node that does."""
+        return self.seats.shared()
 
     def send(self, peer: str, message: PeerMessage) -> None:
         """Send a message to a peer."""

@@ -24,6 +24,9 @@ from node.core.placement import Layout, found
 POSITION_BITS = 128
 """MD5 yields 128-bit positions (Dynamo, 4.3)."""
 
+RING_BITS = 63
+"""Partitions are bounded by the first of these bits: also the end of the ring must fit in a message."""
+
 KEYS_REMEMBERED = 4096
 """How many keys' positions are kept, because each request looks its key up several times."""
 
@@ -37,7 +40,7 @@ def position(key: bytes) -> int:
 
 
 class Place(NamedTuple):
-    """One partition, [start, end) of 64-bit positions: who sits in its seats, and what is to happen to one of them."""
+    """One partition, [start, end) of 63-bit positions: who sits in its seats, and what is to happen to one of them."""
 
     start: int
     end: int
@@ -75,12 +78,12 @@ class Ring:
         self.members = tuple(self.target.members)
         self._n = config.n
         self.places = _places(config, self.target, history.switches)
-        self.ends = self.target.ends
+        self.ends = _ends(self.target)
         self.moves = tuple(place.move for place in self.places if place.move is not None)
 
     def at(self, key: bytes) -> Place:
         """The partition of a key."""
-        return self.places[bisect_right(self.ends, position(key) >> 64)]
+        return self.places[bisect_right(self.ends, position(key) >> POSITION_BITS - RING_BITS)]
 
     def ending(self, end: int) -> Place | None:
         """The partition that ends there, if there is one."""
@@ -148,7 +151,7 @@ def _places(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...])
     seats = _seats(config, target, switches)
     places: list[Place] = []
     start = 0
-    for index, end in enumerate(target.ends):
+    for index, end in enumerate(_ends(target)):
         order = target.preference_list(index)
         sitting = tuple(node for _, node in seats[index])
         move = _move(start, end, seats[index], order[: config.n])
@@ -166,8 +169,8 @@ def _seats(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...]) 
 
     Where a later token has cut a partition in two (strategy 1), what was switched before holds for both parts.
     """
-    founded, ends = _founded(config), target.ends
-    first = [founded.replicas(bisect_left(founded.ends, end), config.n) for end in ends]
+    founded, ends = _founded(config), _ends(target)
+    first = [founded.replicas(bisect_left(_ends(founded), end), config.n) for end in ends]
     seats: list[list[Versioned]] = [[(0, node) for node in nodes] for nodes in first]
     for switch in switches:
         for index in range(bisect_right(ends, switch.start), bisect_left(ends, switch.end) + 1):
@@ -187,6 +190,11 @@ def _move(start: int, end: int, sitting: list[Versioned], wanted: tuple[str, ...
         if node not in wanted or node in nodes[:seat]:
             return Move(start, end, seat, version + 1, node, coming[0])
     return None
+
+
+@lru_cache(maxsize=RINGS_REMEMBERED)
+def _ends(layout: Layout) -> tuple[int, ...]:
+    return tuple(end >> 1 for end in layout.ends)
 
 
 def _counted(nodes: Iterable[str]) -> dict[str, int]:

@@ -67,7 +67,7 @@ async def move_seats(node: Node) -> None:
             progress = await work(node, place) or progress
         if not progress:
             await Sleep(node.config.hint_retry_ms * 1_000_000)
-    node.moved_seats()
+    node.seats.moved()
 
 
 Work = Callable[["Node", "Place"], Coroutine[Any, Any, bool]]
@@ -96,7 +96,7 @@ async def give(node: Node, place: Place) -> bool:
     assert move is not None, "there is nothing to give"
     if not node.trees.ready or not node.detector.is_up(move.taker):
         return False
-    giving = node.giving[move.end] = Giving(move)
+    giving = node.seats.giving[move.end] = Giving(move)
     try:
         answer = await _asked(node, move.taker, partial(Offer, move=move))
         if answer is None or not isinstance(answer.message, Accepted):
@@ -109,10 +109,10 @@ async def give(node: Node, place: Place) -> bool:
         while giving.left:
             if not await _send_some(node, giving):
                 return False
-        return node.pass_on(giving)
+        return node.seats.pass_on(giving)
     finally:
-        if node.giving.get(move.end) is giving:
-            del node.giving[move.end]
+        if node.seats.giving.get(move.end) is giving:
+            del node.seats.giving[move.end]
 
 
 async def _send_some(node: Node, giving: Giving) -> bool:
@@ -157,7 +157,7 @@ async def gather(node: Node, place: Place) -> bool:
     for other in others:
         if not await _gather_from(node, other, move.end):
             return False
-    return node.take_over(move)
+    return node.seats.take_over(move)
 
 
 async def _gather_from(node: Node, other: str, end: int) -> bool:

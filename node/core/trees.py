@@ -7,7 +7,7 @@ A key's hash covers its clock and the dots of its siblings, and not its values, 
 hashes of a leaf are combined by exclusive or, in no order, so that a change costs the same in a leaf of any size;
 branches and root are computed when somebody asks, and kept until something under them changes.
 
-A partition is named by its end, the first of the 64-bit positions that are no longer in it; 0 is the end of the ring.
+A partition is named by its end, the first of the 63-bit positions that are no longer in it; 0 is the end of the ring.
 This file knows keys and their hashes. It does not know stores, nodes or who shares what with whom.
 """
 
@@ -44,9 +44,9 @@ def _hash(content: bytes) -> int:
 
 
 def _located(key: bytes) -> tuple[int, int]:
-    """A key's 64-bit position on the ring, and its leaf."""
+    """A key's 63-bit position on the ring, and its leaf."""
     digest = md5(key, usedforsecurity=False).digest()
-    return int.from_bytes(digest[:8], "big"), digest[-1]
+    return int.from_bytes(digest[:8], "big") >> 1, digest[-1]
 
 
 def leaf_of(key: bytes) -> int:
