@@ -5,6 +5,7 @@ This file knows questions and answers. What an order may be is `Membership`'s, w
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 from node.core.admin_messages import (
     AdminRequest,
     AdminResponse,
+    Archive,
+    Archived,
     Commit,
     Done,
     Locate,
@@ -21,6 +24,8 @@ from node.core.admin_messages import (
     NodeReport,
     Plan,
     PlanQuery,
+    Restore,
+    Restored,
     RingQuery,
     RingReport,
     Seats,
@@ -35,6 +40,7 @@ from node.core.changes import DOWN, REPLACE, Change, Member
 from node.core.conversations import Kind
 from node.core.membership import OrderError
 from node.core.messages import Ping, Pong, Refused
+from node.core.transfers import BATCH_KEYS, batch
 
 if TYPE_CHECKING:
     from node.core.node import Node
@@ -64,6 +70,10 @@ def administer(node: Node, request: AdminRequest, respond: Respond) -> None:
             respond(_self(node, request))
         elif type(request) is Locate:
             respond(_located(node, request))
+        elif type(request) is Archive:
+            respond(_archived(node, request))
+        elif type(request) is Restore:
+            respond(_restored(node, request))
     except OrderError as error:
         respond(Refused(request.request, "bad-order", str(error), definite=True))
 
@@ -147,6 +157,28 @@ def _silent(node: Node, ring: Ring, pairs: Counter[tuple[str, str]]) -> list[str
     givers = sorted({giver: None for giver, _ in pairs})
     silent = [name for name in givers if name not in ring.down and not node.detector.is_up(name)]
     return [f"{name} is to give seats and does not answer; they wait for it, or for `down {name}`" for name in silent]
+
+
+# --- archives --------------------------------------------------------------------------------------------------------
+
+
+def _archived(node: Node, request: Archive) -> Archived:
+    """A page of one partition; raises `OrderError` where this node cannot say what it keeps of it."""
+    if request.end not in node.trees:
+        raise OrderError(f"no partition ends at {request.end}")
+    if not node.trees.ready:
+        raise OrderError(f"{node.id} has just started and still reads what it keeps; ask again")
+    keys = list(node.trees.keys_of(request.end))
+    first = bisect_right(keys, request.after)
+    return Archived(request.request, batch(node, keys[first : first + BATCH_KEYS]))
+
+
+def _restored(node: Node, request: Restore) -> Restored:
+    """Merge what is this node's to keep, and keep the rest as hints for those whose it is."""
+    for entry in request.entries:
+        for keeper in node.ring.at(entry.key).keepers:
+            node.replica.merge(entry.key, entry.versions, hint_for=None if keeper == node.id else keeper)
+    return Restored(request.request, len(request.entries))
 
 
 # --- what there is to see --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import msgspec
 
 from node.core.admission import BackgroundReport
 from node.core.changes import Change, Life, Member, Move
-from node.core.messages import Message, Refused
+from node.core.messages import Entry, Message, Refused
 
 
 @final
@@ -180,5 +180,36 @@ class Located(Message, frozen=True):
     fallbacks: tuple[str, ...]
 
 
-AdminRequest = Stage | Unstage | PlanQuery | Commit | RingQuery | NodeQuery | Locate
-AdminResponse = Staged | Plan | Done | RingReport | NodeReport | Located | Refused
+@final
+class Archive(Message, frozen=True):
+    """Asks for a page of what the node keeps of the partition that ends at `end`: the keys after `after`, in order."""
+
+    request: str
+    end: int
+    after: bytes = b""
+
+
+class Archived(Message, frozen=True):
+    """Answers `Archive`; a page without entries is behind the last one."""
+
+    request: str
+    entries: tuple[Entry, ...]
+
+
+@final
+class Restore(Message, frozen=True):
+    """Asks to bring these to all who keep them now. What is newer there stays: an archive is merged, like anything."""
+
+    request: str
+    entries: tuple[Entry, ...]
+
+
+class Restored(Message, frozen=True):
+    """Answers `Restore`: they are durable here, and on their way to the others as hints."""
+
+    request: str
+    keys: int
+
+
+AdminRequest = Stage | Unstage | PlanQuery | Commit | RingQuery | NodeQuery | Locate | Archive | Restore
+AdminResponse = Staged | Plan | Done | RingReport | NodeReport | Located | Archived | Restored | Refused

@@ -90,6 +90,11 @@ class Ring:
         index = bisect_left(self.ends, end)
         return self.places[index] if index < len(self.ends) and self.ends[index] == end else None
 
+    def holding(self, end: int) -> tuple[str, ...]:
+        """Who keeps the partition that ends there; nobody where there is none."""
+        place = self.ending(end)
+        return () if place is None else place.keepers
+
     def is_member(self, node: str) -> bool:
         """Whether the node is to be part of the ring; one that leaves is not, though it may still sit somewhere."""
         return node in self.target.members

@@ -7,8 +7,8 @@ A key's hash covers its clock and the dots of its siblings, and not its values, 
 hashes of a leaf are combined by exclusive or, in no order, so that a change costs the same in a leaf of any size;
 branches and root are computed when somebody asks, and kept until something under them changes.
 
-A partition is named by its end, the first of the 63-bit positions that are no longer in it; 0 is the end of the ring.
-This file knows keys and their hashes. It does not know stores, nodes or who shares what with whom.
+A partition is named by its end, which is the first position that is no longer in it. This file knows keys and their
+hashes. It does not know stores, nodes or who shares what with whom.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b, md5
+from hashlib import blake2b
 from itertools import chain, pairwise
 
 import msgspec
 
+from node.core.ring import POSITION_BITS, RING_BITS, position
 from node.core.versions import Versions
 
 BRANCHES = 16
@@ -44,9 +45,9 @@ def _hash(content: bytes) -> int:
 
 
 def _located(key: bytes) -> tuple[int, int]:
-    """A key's 63-bit position on the ring, and its leaf."""
-    digest = md5(key, usedforsecurity=False).digest()
-    return int.from_bytes(digest[:8], "big") >> 1, digest[-1]
+    """A key's place on the ring, in as many bits as partitions are bounded by, and its leaf, from the other end."""
+    whole = position(key)
+    return whole >> POSITION_BITS - RING_BITS, whole % LEAVES
 
 
 def leaf_of(key: bytes) -> int:
@@ -85,8 +86,6 @@ class _Tree:
         old = keys.pop(key, None)
         if old is not None:
             self.count -= 1
-            if not keys:
-                del self.keys[leaf]
             self._changed(leaf, old)
 
     def _changed(self, leaf: int, by: int) -> None:
