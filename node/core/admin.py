@@ -128,7 +128,7 @@ def _planned(node: Node, request: PlanQuery) -> Plan:
     """What the orders would do, compared with what is decided already."""
     now, then = node.ring, node.membership.planned_ring()
     node.membership.planned = node.membership.token if node.membership.staged else ""
-    pairs = Counter(pair for place in then.places for pair in _pairs(place, node.config.n))
+    pairs = Counter(pair for place in then.places for pair in _pairs(place))
     everybody = sorted(dict.fromkeys((*now.members, *then.members, *now.keeping)))
     shares = tuple(
         Share(
@@ -145,11 +145,10 @@ def _planned(node: Node, request: PlanQuery) -> Plan:
     return Plan(request.request, node.membership.planned, _orders(node), shares, transfers, warnings)
 
 
-def _pairs(place: Place, n: int) -> list[tuple[str, str]]:
+def _pairs(place: Place) -> list[tuple[str, str]]:
     """Who gives a seat of a partition to whom, until everybody sits where he is to sit."""
-    wanted = place.order[:n]
-    going = [name for name in place.seats if name not in wanted]
-    return list(zip(going, [name for name in wanted if name not in place.seats], strict=False))
+    going = [name for name in place.seats if name not in place.wanted]
+    return list(zip(going, [name for name in place.wanted if name not in place.seats], strict=False))
 
 
 def _silent(node: Node, ring: Ring, pairs: Counter[tuple[str, str]]) -> list[str]:
@@ -253,4 +252,4 @@ def _transfer(giving: Giving) -> TransferReport:
 def _located(node: Node, request: Locate) -> Located:
     place = node.ring.at(request.key)
     fallbacks = tuple(name for name in place.preference if name not in place.keepers)
-    return Located(request.request, node.ring.digest, _seats(place), place.order[: node.config.n], fallbacks)
+    return Located(request.request, node.ring.digest, _seats(place), place.wanted, fallbacks)

@@ -45,9 +45,11 @@ class Place(NamedTuple):
     start: int
     end: int
     seats: tuple[str, ...]
-    order: tuple[str, ...]
-    """Every member, those that are to sit here first, in the order in which they are responsible."""
+    wanted: tuple[str, ...]
+    """Who is to sit here, in the order in which they are responsible."""
     move: Move | None
+    target: Layout
+    index: int
 
     @property
     def keepers(self) -> tuple[str, ...]:
@@ -65,7 +67,7 @@ class Place(NamedTuple):
     @property
     def preference(self) -> tuple[str, ...]:
         """The preference list: those who sit here, then everybody else in order (Dynamo, 4.6)."""
-        return tuple(dict.fromkeys(self.seats + self.order))
+        return tuple(dict.fromkeys(self.seats + self.target.preference_list(self.index)))
 
 
 class Ring:
@@ -76,7 +78,6 @@ class Ring:
         self.digest = history.digest
         self.target, self.down = _ordered(config, history.changes)
         self.members = tuple(self.target.members)
-        self._n = config.n
         self.places = _places(config, self.target, history.switches)
         self.ends = _ends(self.target)
         self.moves = tuple(place.move for place in self.places if place.move is not None)
@@ -107,7 +108,7 @@ class Ring:
     @property
     def to_keep(self) -> dict[str, int]:
         """How many seats each node will sit in when all moves are done."""
-        return _counted(seat for place in self.places for seat in place.order[: self._n])
+        return _counted(seat for place in self.places for seat in place.wanted)
 
     def due(self, move: Move) -> bool:
         """Whether this move is still to be done."""
@@ -157,10 +158,10 @@ def _places(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...])
     places: list[Place] = []
     start = 0
     for index, end in enumerate(_ends(target)):
-        order = target.preference_list(index)
+        wanted = target.replicas(index, config.n)
         sitting = tuple(node for _, node in seats[index])
-        move = _move(start, end, seats[index], order[: config.n])
-        places.append(Place(start, end, sitting, order, move))
+        move = _move(start, end, seats[index], wanted)
+        places.append(Place(start, end, sitting, wanted, move, target, index))
         start = end
     return tuple(places)
 

@@ -193,7 +193,8 @@ async def clear(node: Node, place: Place) -> bool:
     for holder in place.seats:
         if not node.trees.ready or not await _bring(node, holder, place.end):
             return False
-    if node.ring.ending(place.end) != place:
+    now = node.ring.ending(place.end)
+    if now is None or (now.seats, now.move) != (place.seats, place.move):
         return True
     for key, hashed in kept.items():
         if node.trees.hash_of(key) == hashed:
