@@ -15,7 +15,6 @@ from typing import Protocol
 
 from node.core.messages import (
     DebugRequest,
-    DebugResponse,
     DumpPage,
     DumpQuery,
     Get,
@@ -24,11 +23,11 @@ from node.core.messages import (
     Put,
     Refused,
     Request,
-    Response,
     Status,
     StatusQuery,
     Written,
 )
+from node.runtime.ports import AnyRequest, AnyResponse
 
 TIMEOUT_MS = 1000
 
@@ -45,7 +44,7 @@ class ChannelError(Exception):
 class Channel(Protocol):
     """A way to one node, for any number of requests at a time."""
 
-    async def request(self, message: Request | DebugRequest) -> Response | DebugResponse:
+    async def request(self, message: AnyRequest) -> AnyResponse:
         """Ask and wait for the answer, however long it takes; raises `ChannelError`. May be cancelled at any time."""
 
     async def close(self) -> None:
@@ -73,15 +72,15 @@ class OutcomeUnknownError(RequestError):
     """The request may have had an effect, or may still get one."""
 
 
-class _Channels:
-    """One channel to each node, dialled when it is needed."""
+class Channels:
+    """One channel to each node, by whatever name `dial` knows it, dialled when it is needed."""
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
         self._channels: dict[str, Channel] = {}
         self._dialling: dict[str, asyncio.Lock] = {}
 
-    async def request(self, node: str, message: Callable[[], Request | DebugRequest]) -> Response | DebugResponse:
+    async def request(self, node: str, message: Callable[[], AnyRequest]) -> AnyResponse:
         """Ask a node; the message is made when there is a channel. One that has gone stale is dialled anew, once."""
         channel = self._channels.get(node)
         if channel is not None:
@@ -98,7 +97,7 @@ class _Channels:
         for channel in channels.values():
             await channel.close()
 
-    async def _ask(self, node: str, channel: Channel, message: Request | DebugRequest) -> Response | DebugResponse:
+    async def _ask(self, node: str, channel: Channel, message: AnyRequest) -> AnyResponse:
         answered = False
         try:
             response = await channel.request(message)
@@ -124,7 +123,7 @@ class Client:
     """
 
     def __init__(self, dial: Dial, nodes: Sequence[str], name: str, timeout_ms: int = TIMEOUT_MS) -> None:
-        self._channels = _Channels(dial)
+        self._channels = Channels(dial)
         self._nodes = tuple(nodes)
         self._name = name
         self._timeout_ms = timeout_ms
@@ -174,7 +173,7 @@ class Client:
 
     async def _request(
         self, node: str | None, timeout_ms: int | None, message: Callable[[int], Request]
-    ) -> Response | DebugResponse:
+    ) -> AnyResponse:
         """Ask the node, or each in turn until one can be reached; sort what comes back by what is certain."""
         loop = asyncio.get_running_loop()
         milliseconds = self._timeout_ms if timeout_ms is None else timeout_ms
@@ -203,7 +202,7 @@ class Client:
         raise RequestFailedError("unreachable", "; ".join(str(error) for error in unreached)) from unreached[-1]
 
 
-def _accepted(response: Response | DebugResponse) -> Response | DebugResponse:
+def _accepted(response: AnyResponse) -> AnyResponse:
     if isinstance(response, Refused):
         refusal = RequestFailedError if response.definite else OutcomeUnknownError
         raise refusal(response.code, response.text)
@@ -220,7 +219,7 @@ class DebugClient:
     """Asks debug ports what is under way and what is held; `dial` dials those. Raises `RequestFailedError` only."""
 
     def __init__(self, dial: Dial, timeout_ms: int = TIMEOUT_MS) -> None:
-        self._channels = _Channels(dial)
+        self._channels = Channels(dial)
         self._timeout_ms = timeout_ms
 
     async def status(self, node: str) -> Status:
@@ -244,7 +243,7 @@ class DebugClient:
         """Let go of all connections."""
         await self._channels.close()
 
-    async def _request(self, node: str, query: DebugRequest) -> Response | DebugResponse:
+    async def _request(self, node: str, query: DebugRequest) -> AnyResponse:
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
                 return await self._channels.request(node, lambda: query)

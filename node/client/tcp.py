@@ -8,54 +8,67 @@ from __future__ import annotations
 import asyncio
 
 from node.client.client import ChannelError
-from node.core.messages import DebugRequest, DebugResponse, Request, Response
+from node.core.config import ConfigError
 from node.runtime import wire
+from node.runtime.addresses import Address, parsed, shown
 from node.runtime.dialling import connected
 from node.runtime.links import Outbox, prepared, reason
+from node.runtime.ports import AnyRequest, AnyResponse
 from node.runtime.wire import Framer, Hello, Kind, Role, WireError
 
 _NUMBERS = 1 << 32
 
 
-async def dial(
-    address: tuple[str, int], node: str, name: str, role: Role = "client", timeout_s: float = 1.0
-) -> TcpChannel:
-    """Connect to a node's normal port as `client`, or to its debug port as `debug`; raises `ChannelError`."""
+async def dial(address: Address, node: str, name: str, role: Role = "client", timeout_s: float = 1.0) -> TcpChannel:
+    """Connect to a node's normal port as `client`, or to its debug port as `debug`; raises `ChannelError`.
+
+    A client that does not know which node it will find there gives no `node`.
+    """
     loop = asyncio.get_running_loop()
     hello = Hello(role, name, node)
-    host, port = address
+    who = node or f"the node at {shown(address)}"
     try:
         sock = await connected(address, timeout_s)
-        _, channel = await loop.create_connection(lambda: TcpChannel(loop, hello), sock=sock)
+        _, channel = await loop.create_connection(lambda: TcpChannel(loop, hello, who), sock=sock)
     except OSError as error:
-        raise ChannelError(f"cannot reach {node} at {host}:{port}: {reason(error)}", sent=False) from error
+        where = f"{node} at {shown(address)}" if node else shown(address)
+        raise ChannelError(f"cannot reach {where}: {reason(error)}", sent=False) from error
     return channel
 
 
-class TcpChannel(asyncio.Protocol):
-    """A connection to one node, for any number of requests at a time; made by `dial`."""
+async def dial_at(address: str) -> TcpChannel:
+    """Connect as an operator to whichever node listens at host:port; raises `ChannelError`."""
+    try:
+        return await dial(parsed(address), "", "operator")
+    except ConfigError as error:
+        raise ChannelError(str(error), sent=False) from error
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello) -> None:
+
+class TcpChannel(asyncio.Protocol):
+    """A connection to one node, for any number of requests at a time; made by `dial`. `who` is for messages."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hello: Hello, who: str) -> None:
         self._loop = loop
         self._hello = hello
+        self._who = who
         self._framer = Framer()
         self._number = 0
-        self._waiting: dict[int, asyncio.Future[Response | DebugResponse]] = {}
+        self._waiting: dict[int, asyncio.Future[AnyResponse]] = {}
         self._closing = False
         self._end: ChannelError | None = None
         self._transport: asyncio.Transport
         self._outbox: Outbox
 
-    async def request(self, message: Request | DebugRequest) -> Response | DebugResponse:
+    async def request(self, message: AnyRequest) -> AnyResponse:
         """Ask and wait for the answer; an answer that comes after the asker has gone is ignored."""
         if self._end is not None or self._closing:
-            raise ChannelError(f"the connection to {self._hello.destination} is closed", sent=False)
+            raise ChannelError(f"the connection to {self._who} is closed", sent=False)
         number = self._number = (self._number + 1) % _NUMBERS
         try:
             frame = wire.pack(Kind.REQUEST, number, message)
         except WireError as error:
             raise ChannelError(str(error), sent=False, code="too-large") from error
-        answer: asyncio.Future[Response | DebugResponse] = self._loop.create_future()
+        answer: asyncio.Future[AnyResponse] = self._loop.create_future()
         self._waiting[number] = answer
         self._outbox.add(frame)
         try:
@@ -81,12 +94,12 @@ class TcpChannel(asyncio.Protocol):
             for frame in self._framer.feed(data):
                 self._take(frame)
         except WireError as error:
-            self._fail(ChannelError(f"{self._hello.destination} sent something unreadable: {error}", sent=True))
+            self._fail(ChannelError(f"{self._who} sent something unreadable: {error}", sent=True))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody will be answered any more."""
         why = f": {exc}" if exc is not None else ""
-        self._fail(ChannelError(f"the connection to {self._hello.destination} was lost{why}", sent=True))
+        self._fail(ChannelError(f"the connection to {self._who} was lost{why}", sent=True))
 
     def _take(self, frame: wire.Frame) -> None:
         if frame.kind is Kind.ERROR:

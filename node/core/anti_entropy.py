@@ -45,7 +45,7 @@ from node.core.versions import Versions
 
 PARTITIONS_MAX = 16
 """How many partitions that differ are looked into before the wait that they share."""
-WINDOW = 32
+WINDOW = 128
 """How many keys are being repaired at a time."""
 PAGE = 512
 """How many records are read at a time to build the trees."""
@@ -240,8 +240,8 @@ class _Comparison:
             replica.merge(key, fetched.versions)
             self._exchanged.repaired_here += trees.hash_of(key) != before
 
-        def stored(_key: bytes, _stored: Stored) -> None:
-            self._exchanged.repaired_there += 1
+        def stored(_key: bytes, stored: Stored) -> None:
+            self._exchanged.repaired_there += stored.news
 
         here = {key: partial(Fetch, key=key, remaining_ns=time_ns) for key, theirs in keys if theirs is not None}
         await self._ask_all(here, Fetched, merge)

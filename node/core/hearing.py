@@ -64,8 +64,10 @@ class Hearing:
                 node.send(source, Fetched(message.call, node.replica.versions(message.key), node.durable))
         elif type(message) is Replicate:
             if not self._expired(source, message.call, message.remaining_ns):
+                before = node.trees.hash_of(message.key)
                 node.replica.merge(message.key, message.versions, message.hint_for)
-                node.send(source, Stored(message.call, node.durable))
+                news = message.hint_for is not None or node.trees.hash_of(message.key) != before
+                node.send(source, Stored(message.call, node.durable, news))
         elif type(message) is Forward:
             self._forwarded(source, message.call, message.put)
         elif type(message) is Ping:

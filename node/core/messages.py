@@ -142,10 +142,13 @@ class Replicate(Message, frozen=True):
 
 
 class Stored(Message, frozen=True):
-    """Answers `Replicate`: it is committed here. `durable` is as in `Ack`."""
+    """Answers `Replicate` and `Batch`: it is committed here. `durable` is as in `Ack`; `news` says whether any of it was
+    not known before.
+    """
 
     call: int
     durable: bool = True
+    news: bool = True
 
 
 @final

@@ -49,7 +49,7 @@ class Place(NamedTuple):
     """Who is to sit here, in the order in which they are responsible."""
     move: Move | None
     target: Layout
-    index: int
+    number: int
 
     @property
     def keepers(self) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ class Place(NamedTuple):
     @property
     def preference(self) -> tuple[str, ...]:
         """The preference list: those who sit here, then everybody else in order (Dynamo, 4.6)."""
-        return tuple(dict.fromkeys(self.seats + self.target.preference_list(self.index)))
+        return tuple(dict.fromkeys(self.seats + self.target.preference_list(self.number)))
 
 
 class Ring:

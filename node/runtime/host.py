@@ -19,23 +19,28 @@ from node.core.facts import (
     DrainAsked,
     Fact,
     Leave,
+    Meet,
     PeerSaid,
     PeerUnreached,
     Persist,
     Redial,
     Reply,
+    Resign,
     Send,
     SetTimer,
     TimerFired,
 )
-from node.core.messages import DebugRequest, PeerMessage, Request, Status
+from node.core.messages import PeerMessage, Status
 from node.core.node import Node
 from node.runtime.alarms import Alarms
-from node.runtime.ports import Clock, Engine, Transport
+from node.runtime.ports import AnyRequest, Clock, Engine, ResignedError, Transport
 
 
 class Host:
-    """One node and the ports it lives on. `left` is called when the node has drained."""
+    """One node and the ports it lives on. `left` is called when the node has drained.
+
+    Whoever calls a host may be told by a `ResignedError` that another process is this node: then all must end at once.
+    """
 
     def __init__(
         self, node: Node, engine: Engine, transport: Transport, clock: Clock, left: Callable[[], None]
@@ -54,16 +59,16 @@ class Host:
         now_ns = self._clock.now_ns()
         self._do_all(self.node.start(now_ns), now_ns)
 
-    def peer_said(self, source: str, message: PeerMessage) -> None:
+    def peer_said(self, source: str, message: PeerMessage, ring: str) -> None:
         """A message from another node arrived."""
         now_ns = self._clock.now_ns()  # `_feed` without the call: most facts are these
-        self._do_all(self.node.handle(PeerSaid(source, message), now_ns), now_ns)
+        self._do_all(self.node.handle(PeerSaid(source, message, ring), now_ns), now_ns)
 
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message certainly was not delivered."""
         self._feed(PeerUnreached(peer, message))
 
-    def asked(self, asker: int, request: Request | DebugRequest) -> None:
+    def asked(self, asker: int, request: AnyRequest) -> None:
         """A request came in."""
         self._feed(ClientAsked(asker, request))
 
@@ -83,7 +88,7 @@ class Host:
                 self._alarms.set(command.timer, now_ns + command.delay_ns)
                 timers_set = True
             elif type(command) is Send:
-                self._transport.send(command.to, command.message)
+                self._transport.send(command.to, command.message, command.ring)
             elif type(command) is CancelTimer:
                 self._alarms.cancel(command.timer)
             elif type(command) is Persist:
@@ -93,8 +98,12 @@ class Host:
                 self._reply(command)
             elif type(command) is Redial:
                 self._transport.redial(command.peer)
+            elif type(command) is Meet:
+                self._transport.meet(command.peer, command.address)
             elif type(command) is Leave:
                 self._left()
+            elif type(command) is Resign:
+                raise ResignedError(command.text)
         if timers_set:
             self._alarms.see_to_it()
 

@@ -20,6 +20,7 @@ from typing import cast
 
 from node.core.messages import PeerMessage
 from node.runtime import wire
+from node.runtime.addresses import Address, shown
 from node.runtime.dialling import connected
 from node.runtime.wire import Framer, Kind, WireError
 
@@ -93,14 +94,14 @@ class Link:
     def __init__(
         self,
         peer: str,
-        address: tuple[str, int],
+        address: Address,
         greeting: Callable[[], bytes],
         unreached: Callable[[str, PeerMessage], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.peer = peer
+        self.address = address
         self.dropped = 0
-        self._address = address
         self._greeting = greeting
         self._unreached = unreached
         self._loop = loop
@@ -136,7 +137,7 @@ class Link:
             self._leave()
 
     def close(self, *, abort: bool) -> None:
-        """Let go for good, writing what is collected unless aborted."""
+        """Let go for good, writing what is collected unless aborted; what waits for a connection is unreached."""
         if self._dial is not None:
             self._dial.cancel()
         if self._connection is not None and abort:
@@ -144,8 +145,9 @@ class Link:
         elif self._connection is not None:
             self._connection.outbox.flush()
             self._connection.transport.close()
-        self._queue.clear()
         self._state = State.CLOSED
+        for message, _ in self._emptied():
+            self._loop.call_soon(self._unreached, self.peer, message)
 
     def opened(self, connection: _Connection) -> None:
         """The dialled connection stands: greet, and send what has queued up."""
@@ -184,11 +186,10 @@ class Link:
 
     async def _dialled(self) -> None:
         try:
-            sock = await connected(self._address, DIAL_S)
+            sock = await connected(self.address, DIAL_S)
             await self._loop.create_connection(lambda: _Connection(self, self._loop), sock=sock)
         except OSError as error:
-            host, port = self._address
-            self._rest(f"cannot reach {self.peer} at {host}:{port}: {reason(error)}")
+            self._rest(f"cannot reach {self.peer} at {shown(self.address)}: {reason(error)}")
             for message, _ in self._emptied():
                 self._unreached(self.peer, message)
         finally:

@@ -1,14 +1,14 @@
-"""Run one node as a process: `python -m node --config FILE`, or `serve` in a process that somebody else has made.
+"""Run one node as a process: `keelhaul-node`, or `serve` in a process that somebody else has made.
 
 SIGTERM and SIGINT ask the node to finish what it has begun and to leave; a second one ends it at once. A store that
-fails ends it too, at once and for good: nothing leaves the process after that.
+fails ends it too, at once and for good, and so does another process that is the same node: nothing leaves the process
+after that.
 
-This file knows processes: arguments, signals, exit codes. It does not know what a node does.
+This file knows processes: signals and exit codes. It does not know what a node does.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -22,6 +22,7 @@ from typing import Any
 
 from node.core.config import ConfigError
 from node.core.node import Node
+from node.runtime import arguments
 from node.runtime.clock import LoopClock
 from node.runtime.directory_lock import LockedError
 from node.runtime.files import Files
@@ -29,9 +30,9 @@ from node.runtime.host import Host
 from node.runtime.log_store import LogStore
 from node.runtime.logs import log_to
 from node.runtime.memory import MemoryStore
-from node.runtime.ports import Engine, EngineError
+from node.runtime.ports import Engine, EngineError, ResignedError
 from node.runtime.process import die_with_parent, new_event_loop
-from node.runtime.settings import Settings, load
+from node.runtime.settings import Settings
 from node.runtime.sqlite import SqliteStore
 from node.runtime.tcp import PortError, TcpTransport, bound
 
@@ -46,19 +47,19 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None, *, node_type: type[Node] = Node) -> int:
     """Read the command line, run the node to its end, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="keelhaul-node", description="Run one node of a cluster.")
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the node's settings, as JSON")
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
-    parser.add_argument("--die-with-parent", action="store_true", help="end at once when the parent process ends")
     try:
-        arguments = parser.parse_args(argv)
+        asked = arguments.read(argv)
     except SystemExit as end:
         return BAD_CONFIG if end.code else LEFT
-    try:
-        settings = load(arguments.config)
     except ConfigError as error:
         return _complain(error, BAD_CONFIG)
-    return serve(settings, node_type=node_type, log_level=arguments.log_level, parent_death=arguments.die_with_parent)
+    return serve(
+        asked.settings,
+        node_type=node_type,
+        log_level=asked.log_level,
+        parent_death=asked.die_with_parent,
+        warnings=asked.warnings,
+    )
 
 
 def serve(
@@ -68,6 +69,7 @@ def serve(
     log_handler: logging.Handler | None = None,
     log_level: str = "info",
     parent_death: bool = True,
+    warnings: Sequence[str] = (),
 ) -> int:
     """Run the node to its end and return the exit code; `log_handler` takes the place of standard output.
 
@@ -77,10 +79,14 @@ def serve(
         die_with_parent()
     try:
         log_to(settings.node, log_level, log_handler, settings.log_file)
+        for warning in warnings:
+            log.warning(warning)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             return runner.run(_Life(settings).run(node_type))
     except (PortError, LockedError) as error:
         return _complain(error, UNAVAILABLE)
+    except ResignedError as error:
+        return _complain(ResignedError(f"{settings.node}: {error}"), UNAVAILABLE)
     except (EngineError, OSError) as error:
         return _complain(error, STORE_FAILED)
 
@@ -101,13 +107,16 @@ class _Life:
         self._host: Host
 
     async def run(self, node_type: type[Node]) -> int:
-        """Live; returns the exit code. Raises `PortError` or `EngineError` when the beginning fails."""
+        """Live; returns the exit code.
+
+        Raises `PortError` or `EngineError` when the beginning fails, `ResignedError` when somebody else is this node.
+        """
         settings = self._settings
         with ExitStack() as stack:
             sock = stack.enter_context(bound(settings.listen, reuse_port=settings.reuse_port))
             debug_sock = settings.debug and stack.enter_context(bound(settings.debug, reuse_port=settings.reuse_port))
             engine = stack.enter_context(closing(_engine(settings)))
-            self._begin(node_type, engine)
+            self._begin(node_type, engine, settings.advertised(sock.getsockname()[1]))
             incarnation = self._host.node.replica.incarnation
             listen = await self._transport.listen(sock, incarnation)
             debug = debug_sock and await self._transport.listen(debug_sock, incarnation, debug=True)
@@ -120,16 +129,19 @@ class _Life:
                 log.info("left: everything begun is finished", extra={"event": "left"})
             return code
 
-    def _begin(self, node_type: type[Node], engine: Engine) -> None:
-        """Put the node together, and start it."""
+    def _begin(self, node_type: type[Node], engine: Engine, address: str) -> None:
+        """Put the node together, to be dialled at that address, and start it."""
         settings, loop = self._settings, asyncio.get_running_loop()
         self._ended = loop.create_future()
         loop.set_exception_handler(self._failed)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
         rng = random.Random(os.urandom(16))
-        node = node_type(settings.node, settings.cluster, engine, rng, durable=engine.durable)
-        self._transport = TcpTransport(settings.node, node.ring.digest, settings.addresses)
+        seeds = [peer for peer in settings.addresses if peer != settings.node]
+        node = node_type(
+            settings.node, settings.cluster, engine, rng, durable=engine.durable, seeds=seeds, address=address
+        )
+        self._transport = TcpTransport(settings.node, settings.cluster.cluster, settings.addresses, settings.egress)
         self._host = Host(node, engine, self._transport, LoopClock(loop), lambda: self._end(LEFT))
         self._transport.attach(self._host)
         self._host.start()
@@ -159,7 +171,10 @@ class _Life:
         self._transport.fence()
         if self._ended.done():
             return
-        if isinstance(error, EngineError):
+        if isinstance(error, ResignedError):
+            log.critical("resigned: %s", error, extra={"event": "resigned"})
+            self._ended.set_exception(error)
+        elif isinstance(error, EngineError):
             log.critical("the store failed: %s", error, extra={"event": "store-failed"})
             self._end(STORE_FAILED)
         else:

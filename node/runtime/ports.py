@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from node.core.admin_messages import AdminRequest, AdminResponse
 from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
 from node.core.store import Store
+
+AnyRequest = Request | AdminRequest | DebugRequest
+AnyResponse = Response | AdminResponse | DebugResponse
 
 
 class Timer(Protocol):
@@ -36,13 +40,13 @@ class Clock(Protocol):
 class Ear(Protocol):
     """What a transport tells its host."""
 
-    def peer_said(self, source: str, message: PeerMessage) -> None:
-        """A message from another node arrived."""
+    def peer_said(self, source: str, message: PeerMessage, ring: str) -> None:
+        """A message from another node arrived, said under the ring of that digest."""
 
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message certainly was not delivered."""
 
-    def asked(self, asker: int, request: Request | DebugRequest) -> None:
+    def asked(self, asker: int, request: AnyRequest) -> None:
         """A request came in; the answer goes to `Transport.reply` under the same number."""
 
 
@@ -53,16 +57,20 @@ class Transport(Protocol):
     def sending(self) -> int:
         """How many messages wait to leave."""
 
-    def send(self, peer: str, message: PeerMessage) -> None:
-        """Send a message to a peer, dialling it if need be. It may get lost; if it certainly did, the host is
-        told.
+    def send(self, peer: str, message: PeerMessage, ring: str) -> None:
+        """Send a message to a peer, under the ring of that digest, dialling it if need be.
+
+        It may get lost; if it certainly did, as when nobody knows where the peer is, the host is told.
         """
 
-    def reply(self, asker: int, response: Response | DebugResponse) -> None:
+    def reply(self, asker: int, response: AnyResponse) -> None:
         """Answer whoever asked; one who has gone is no error."""
 
     def redial(self, peer: str) -> None:
         """Close the connection to a peer, unless it is being dialled just now; the next message dials anew."""
+
+    def meet(self, peer: str, address: str) -> None:
+        """Dial a peer at this address, host:port, from now on."""
 
 
 class Engine(Store, Protocol):
@@ -80,6 +88,10 @@ class Engine(Store, Protocol):
 
     def close(self) -> None:
         """Let go of files; what was not committed is lost."""
+
+
+class ResignedError(Exception):
+    """Another process is this node; the message says how that was noticed. Nothing may leave this one any more."""
 
 
 class EngineError(Exception):

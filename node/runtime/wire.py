@@ -15,10 +15,11 @@ from zlib import crc32
 
 import msgspec
 
+from node.core.admin_messages import AdminRequest, AdminResponse
 from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
 
 MAGIC = b"KH"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 16
 PAYLOAD_BYTES_MAX = 16 << 20
 
@@ -52,20 +53,27 @@ class Kind(IntEnum):
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True):
-    """Who dials whom. A client has no ring and no incarnation: both are empty."""
+    """Who dials whom. `cluster` is the name of what all nodes of a cluster agree on from its beginning.
+
+    Only a peer has a cluster and an incarnation. Only a client may leave the destination empty, for whoever answers.
+    """
 
     role: Role
     source: str
     destination: str
-    ring: str = ""
+    cluster: str = ""
     incarnation: str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """A message between nodes, addressed to a node id and not to a place in the network."""
+    """A message between nodes, addressed to a node id and not to a place in the network.
+
+    `ring` is the digest of the ring that the sender knew when it said it.
+    """
 
     source: str
     destination: str
+    ring: str
     message: PeerMessage
 
 
@@ -84,8 +92,8 @@ class Frame(NamedTuple):
 
 _hello = msgspec.msgpack.Decoder(Hello)
 _envelope = msgspec.msgpack.Decoder(Envelope)
-_request: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
-_response: msgspec.msgpack.Decoder[Response] = msgspec.msgpack.Decoder(Response)
+_request: msgspec.msgpack.Decoder[Request | AdminRequest] = msgspec.msgpack.Decoder(Request | AdminRequest)
+_response: msgspec.msgpack.Decoder[Response | AdminResponse] = msgspec.msgpack.Decoder(Response | AdminResponse)
 _debug_request: msgspec.msgpack.Decoder[DebugRequest] = msgspec.msgpack.Decoder(DebugRequest)
 _debug_response: msgspec.msgpack.Decoder[DebugResponse] = msgspec.msgpack.Decoder(DebugResponse)
 _text = msgspec.msgpack.Decoder(str)
@@ -162,13 +170,13 @@ def envelope(frame: Frame) -> Envelope:
     return _decoded(_envelope, frame)
 
 
-def request(frame: Frame) -> Request:
-    """Read a client's request."""
+def request(frame: Frame) -> Request | AdminRequest:
+    """Read a request of a client, or of an operator."""
     return _decoded(_request, frame)
 
 
-def response(frame: Frame) -> Response:
-    """Read the answer to a client's request."""
+def response(frame: Frame) -> Response | AdminResponse:
+    """Read the answer to such a request."""
     return _decoded(_response, frame)
 
 
