@@ -135,7 +135,8 @@ async def anti_entropy(node: Host) -> None:
             peer = peers[(turn + step) % len(peers)]
             if node.detector.is_up(peer):
                 turn = peers.index(peer) + 1
-                await exchange(node, peer, shared[peer])
+                while (await exchange(node, peer, shared[peer])).is_unfinished:
+                    pass
                 break
         await Sleep(period_ns)
 
@@ -156,6 +157,7 @@ async def exchange(node: Host, peer: str, ends: Sequence[int]) -> Exchanged:
         differing = await comparison.roots(ends)
         for some in _batches(differing, PARTITIONS_MAX):
             suspects = [await comparison.descend(end) for end in some]
+            node.exchanges.suspected = sum(len(suspect.keys) for suspect in suspects)
             if any(suspect.keys for suspect in suspects):
                 await Sleep(node.config.anti_entropy_settle_ms * _MS)
             for suspect in suspects:
@@ -163,6 +165,7 @@ async def exchange(node: Host, peer: str, ends: Sequence[int]) -> Exchanged:
                     await comparison.repair(suspect.end, keys)
     except _EndedError as ended:
         exchanged.aborted = str(ended)
+    node.exchanges.suspected = 0
     node.exchanges.add(exchanged)
     return exchanged
 

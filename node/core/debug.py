@@ -30,6 +30,7 @@ def status(node: Node) -> Status:
         "requests": node.conversations.open[Kind.REQUEST],
         "hints": sum(len(keys) for keys in node.replica.hints.values()),
         "transfers": sum(node.id in (move.giver, move.taker) for move in node.ring.moves),
+        "differences": node.exchanges.suspected,
         "strays": sum(node.id not in node.ring.holding(end) for end in node.trees.partitions_held()),
         "staged": node.release.staged - node.release.durable,
         "held": node.release.held,

@@ -33,6 +33,11 @@ class Exchanged:
         """How many times a key was brought from one node to the other."""
         return self.repaired_here + self.repaired_there
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it has brought something, and left something for the next one."""
+        return self.left > 0 and self.moved > 0 and not self.aborted
+
 
 _SUMMED = tuple(each.name for each in fields(Exchanged) if each.name not in ("peer", "aborted"))
 
@@ -40,11 +45,12 @@ _SUMMED = tuple(each.name for each in fields(Exchanged) if each.name not in ("pe
 @dataclass
 class Exchanges:
     """All exchanges of one life of a node: the sums by name, how many there were and were `aborted`, and what came of
-    the `last` with each peer.
+    the `last` with each peer. `suspected` is how many keys differ in the exchange that is under way.
     """
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("exchanges", "aborted", *_SUMMED), 0))
     last: dict[str, Exchanged] = field(default_factory=dict)
+    suspected: int = 0
 
     def add(self, exchanged: Exchanged) -> None:
         """Another exchange has ended."""

@@ -58,7 +58,8 @@ class Hearing:
         node = self._node
         if ring != node.ring.digest and type(message) in UNDER_ONE_RING:
             assert not isinstance(message, Gossip), "gossip is heard under any ring"
-            node.send(source, Differs(message.call, node.ring.history))
+            if type(message) is not Forward or self._taken_up.is_new(source, message.call):
+                node.send(source, Differs(message.call, node.ring.history))
         elif type(message) is Fetch:
             if not self._expired(source, message.call, message.remaining_ns):
                 node.send(source, Fetched(message.call, node.replica.versions(message.key), node.durable))

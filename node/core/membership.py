@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from node.core.changes import DOWN, JOIN, LEAVE, REPLACE, UP, Change, History, Life, Member, Move
-from node.core.config import ClusterConfig
+from node.core.config import CAPACITY_MAX, ClusterConfig
 from node.core.ring import Ring, ring_of
 
 
@@ -159,8 +159,12 @@ class Membership:
 
     def _check(self, ring: Ring, operation: str, node: str, member: Member | None) -> None:
         members = ", ".join(ring.members)
+        if member is not None and not 1 <= member.capacity <= CAPACITY_MAX:
+            raise OrderError(f"the capacity of {member.node} is {member.capacity}; it can be 1 to {CAPACITY_MAX}")
+        if member is not None and "\0" in member.node:
+            raise OrderError(f"{operation} {member.node!r}: a node id has no NUL in it")
         if operation == JOIN:
-            if member is None or member.node != node or not node or "\0" in node:
+            if member is None or member.node != node or not node:
                 raise OrderError(f"join {node!r}: give the node that comes")
             if ring.is_member(node):
                 raise OrderError(f"join {node}: it is a member already; there is {members}")

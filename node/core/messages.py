@@ -142,8 +142,9 @@ class Replicate(Message, frozen=True):
 
 
 class Stored(Message, frozen=True):
-    """Answers `Replicate` and `Batch`: it is committed here. `durable` is as in `Ack`; `news` says whether any of it was
-    not known before.
+    """Answers `Replicate` and `Batch`: it is committed here.
+
+    `durable` is as in `Ack`; `news` says whether any of it was not known before.
     """
 
     call: int

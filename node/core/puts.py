@@ -178,7 +178,10 @@ class _Writing:
         self.quorum.sides = _sides(place)
         self.homeless = {primary: None for primary in self.homeless if primary in place.keepers}
         for primary in place.keepers:
-            if primary not in known:
+            if primary == self._node.id and primary not in known:
+                self._node.replica.merge(self._request.key, self.versions)
+                self.confirmed(Assignment(primary), self._node.durable)
+            elif primary not in known:
                 self.homeless[primary] = None
                 self.ask(Assignment(primary))
 
