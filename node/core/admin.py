@@ -242,6 +242,7 @@ def _self(node: Node, request: NodeQuery) -> NodeReport:
         transfers,
         node.background.report(),
         dict(node.exchanges.counts),
+        sum(map(node.trees.count, node.trees.partitions_held())),
     )
 
 

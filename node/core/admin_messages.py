@@ -150,7 +150,9 @@ class TransferReport(msgspec.Struct, frozen=True, array_like=True):
 
 
 class NodeReport(Message, frozen=True):
-    """Answers `NodeQuery`. `hints` are counted by target; `anti_entropy` are its counters by name."""
+    """Answers `NodeQuery`. `keys` is how many the node keeps as a replica, as far as its trees are built; `hints` are
+    counted by target; `anti_entropy` are its counters by name.
+    """
 
     request: str
     life: Life
@@ -160,6 +162,7 @@ class NodeReport(Message, frozen=True):
     transfers: tuple[TransferReport, ...]
     background: BackgroundReport
     anti_entropy: dict[str, int]
+    keys: int = 0
 
 
 @final

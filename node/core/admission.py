@@ -3,9 +3,9 @@
 Hinted handoff, anti-entropy and transfers share so many *slices* a second; a slice is the right to run one bounded
 batch. How many there are follows from two things that are watched: how long the store takes for a commit, and how long
 a timer that is due waits for its turn. Once a second the 99th percentile of each, over the last 60 s, is held against
-its limit. Above either limit the slices are halved, otherwise a quarter of a slice is added: background work yields
-within seconds and comes back over minutes, the more slowly as the slow seconds have to leave the window first. There
-is never less than one slice a second, so that repair is late but not given up.
+its limit. Above either limit the slices are halved for as long as it goes on, and kept where it was the past; with
+both below, one is added. So background work yields within seconds, and comes back in the second minute, when the slow
+seconds have left the window. There is never less than one slice a second: repair may be late but is not given up.
 
 What is not measured is not judged: while nothing was measured for a whole window, the slices stand where they began,
 or higher. And nothing here runs by itself: the second's judgement is passed by whatever is measured, asked or granted
@@ -34,8 +34,10 @@ SLICES_MAX = 64
 """How many slices there can be a second, unless the cluster is configured otherwise."""
 SLICES_FIRST = 16
 """How many slices there are a second while nothing has been measured."""
-SLICES_STEP = 0.25
-"""How many are added after a second without complaint: from one to `SLICES_FIRST` in a minute."""
+SLICES_STEP = 1.0
+"""How many are added after a second without complaint: from one to `SLICES_FIRST` in a quarter of a minute."""
+GOES_ON_NS = 2 * SECOND_NS
+"""For how long after something was above its limit it still goes on."""
 SAVED_NS = SECOND_NS // 4
 """Slices that nobody wanted are kept for so long: a rest is no licence for a flood."""
 WINDOW_S = 60
@@ -88,6 +90,7 @@ class Admission:
         self._waits = Percentiles(self.window_s)
         self._had: deque[tuple[int, float]] = deque([(0, self.slices)])
         self._judge_ns = 0
+        self._above_ns = 0
         self._turns: dict[Task, deque[Inbox[None]]] = {task: deque() for task in TASKS}
         self._order = deque(TASKS)
         self._due_ns = -SAVED_NS
@@ -137,6 +140,8 @@ class Admission:
 
     def stored(self, latency_ns: int, now_ns: int) -> None:
         """The store took so long to make durable what it was given."""
+        if latency_ns > self.p99_ms * _MS:
+            self._above_ns = now_ns
         self._judge(now_ns)
         self._stores.record(latency_ns, now_ns)
 
@@ -144,6 +149,8 @@ class Admission:
         """A timer fired so much later than it was due: the queue that it stood in was as long. One that the host fired
         a little early has not waited.
         """
+        if wait_ns > self.wait_ms * _MS:
+            self._above_ns = now_ns
         self._judge(now_ns)
         self._waits.record(max(0, wait_ns), now_ns)
 
@@ -153,7 +160,10 @@ class Admission:
             return
         self._judge_ns = now_ns + SECOND_NS
         self._forget(now_ns)
-        if _above(self._stores, self.p99_ms) or _above(self._waits, self.wait_ms):
+        above = _above(self._stores, self.p99_ms) or _above(self._waits, self.wait_ms)
+        if above and now_ns - self._above_ns > GOES_ON_NS:
+            return
+        if above:
             self.halvings += self.slices > SLICES_MIN
             self._change(max(float(SLICES_MIN), self.slices / 2), now_ns)
         elif self._stores.count or self._waits.count:

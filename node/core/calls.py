@@ -140,6 +140,14 @@ class Switchboard:
         pending.calls.ended(Answer(pending.peer, call, None))
 
 
+CORRECTIONS = 8
+"""How often a peer is asked again because it knew another ring.
+
+Both know the same by then, but in a ring in which many seats pass on it may be another one again. Such a peer is up,
+and nobody should stand in for it.
+"""
+
+
 TAKEN_UP_MAX = 4096
 """How many calls of others are remembered: those of many seconds, while a copy of a message is late by less."""
 

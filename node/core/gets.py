@@ -5,10 +5,11 @@ Any node may coordinate a read. A read has no effect, so one that does not find 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from node.core.calls import Answer, Calls
+from node.core.calls import CORRECTIONS, Answer, Calls
 from node.core.candidates import Assignment
 from node.core.messages import Ack, Differs, Fetch, Fetched, Get, Got, Refused, Replicate, Response, Version
 from node.core.quorum import Quorum, Settled
@@ -32,7 +33,7 @@ class _Reading:
         self.merged = NOTHING
         self._durable: dict[str, bool] = {}
         self._asked: dict[str, Assignment] = {}
-        self._corrected: dict[str, None] = {}
+        self._corrected: Counter[str] = Counter()
 
     @property
     def is_overtaken(self) -> bool:
@@ -56,8 +57,8 @@ class _Reading:
         """Take an answer; ask another node instead of one that gave none."""
         if isinstance(answer.message, Fetched):
             self._take(answer.peer, answer.message.versions, answer.message.durable)
-        elif isinstance(answer.message, Differs) and answer.peer not in self._corrected:
-            self._corrected[answer.peer] = None
+        elif isinstance(answer.message, Differs) and self._corrected[answer.peer] < CORRECTIONS:
+            self._corrected[answer.peer] += 1
             self.ask(self._asked[answer.peer])
         elif replace and (instead := self.candidates.instead_of(self._asked[answer.peer])):
             self.ask(instead)

@@ -9,12 +9,13 @@ seen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from node.core.calls import Answer
+from node.core.calls import CORRECTIONS, Answer
 from node.core.candidates import Assignment
 from node.core.contexts import BadContextError
 from node.core.conversations import Durable
@@ -34,11 +35,11 @@ async def put(node: Node, request: Put, respond: Respond) -> None:
 
     The other one gets less time than there is, so that its answer, also a refusal, still arrives in time here. A put
     that was sent and not answered may have happened, so nobody else is asked; one that certainly had no effect, because
-    it was not sent or the other one is leaving, goes to the next. One that knew another ring is asked once more, when
-    both know the same.
+    it was not sent or the other one is leaving, goes to the next. One that knew another ring is asked again, when both
+    know the same.
     """
     tried: dict[str, None] = {}
-    corrected: dict[str, None] = {}
+    corrected: Counter[str] = Counter()
     deadline_ns = node.timers.now_ns + request.remaining_ns
     while (coordinator := _coordinator(node, request.key, tried)) != node.id:
         if coordinator is None:
@@ -46,8 +47,8 @@ async def put(node: Node, request: Put, respond: Respond) -> None:
             respond(Refused(request.request, "unavailable", text, definite=True))
             return
         answer = await _forward(node, coordinator, request)
-        if answer is not None and isinstance(answer.message, Differs) and coordinator not in corrected:
-            corrected[coordinator] = None
+        if answer is not None and isinstance(answer.message, Differs) and corrected[coordinator] < CORRECTIONS:
+            corrected[coordinator] += 1
         else:
             tried[coordinator] = None
         if answer is None or (answer.sent and not isinstance(answer.message, Forwarded | Differs)):
@@ -132,7 +133,7 @@ class _Writing:
         self._request = request
         self._respond: Respond | None = respond
         self._asked: dict[str, Assignment] = {}
-        self._corrected: dict[str, None] = {}
+        self._corrected: Counter[str] = Counter()
         self._place = place = node.ring.at(request.key)
         self.calls = node.calls(request.remaining_ns)
         self.candidates = node.candidates(place, place.keepers, coordinator=node.id)
@@ -154,8 +155,8 @@ class _Writing:
         self._follow()
         if isinstance(answer.message, Stored):
             self.confirmed(assignment, answer.message.durable)
-        elif isinstance(answer.message, Differs) and answer.peer not in self._corrected:
-            self._corrected[answer.peer] = None
+        elif isinstance(answer.message, Differs) and self._corrected[answer.peer] < CORRECTIONS:
+            self._corrected[answer.peer] += 1
             self.ask(assignment)
         elif instead := self.candidates.instead_of(assignment):
             self.ask(instead)

@@ -32,6 +32,9 @@ KEYS_REMEMBERED = 4096
 
 RINGS_REMEMBERED = 64
 
+CHANGES_A_STEP = 16
+"""How many changes are followed from one remembered state to the next: a history may be longer than a stack is deep."""
+
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
 def position(key: bytes) -> int:
@@ -127,16 +130,29 @@ def _founded(config: ClusterConfig) -> Layout:
     return found(config.founders, strategy=config.strategy, partitions=config.partitions, tokens=config.tokens)
 
 
+Order = tuple[Layout, tuple[str, ...]]
+"""How the ring is to be, and who is marked down."""
+
+
 @lru_cache(maxsize=RINGS_REMEMBERED)
-def _ordered(config: ClusterConfig, changes: tuple[Change, ...]) -> tuple[Layout, tuple[str, ...]]:
-    """How the ring is to be after these changes, and who is marked down. Remembered change by change.
+def _ordered(config: ClusterConfig, changes: tuple[Change, ...]) -> Order:
+    """How the ring is to be after these changes, and who is marked down. Remembered some changes at a time."""
+    if not changes:
+        return _founded(config), ()
+    known = (len(changes) - 1) // CHANGES_A_STEP * CHANGES_A_STEP
+    order = _ordered(config, changes[:known])
+    for change in changes[known:]:
+        order = _followed(order, change)
+    return order
+
+
+def _followed(order: Order, change: Change) -> Order:
+    """What one more change makes of it.
 
     A change that makes no sense where it stands in the order, such as a second join of one node, is as good as none:
     two operators may have given one order at once. Who is replaced is as good as marked down.
     """
-    if not changes:
-        return _founded(config), ()
-    (layout, down), change = _ordered(config, changes[:-1]), changes[-1]
+    layout, down = order
     node, member, known = change.node, change.member, layout.members
     if change.operation == JOIN and member is not None and node not in known:
         layout, down = layout.joined(member, change.id), _without(down, node)

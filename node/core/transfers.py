@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from node.core.calls import Answer
+from node.core.calls import CORRECTIONS, Answer
 from node.core.changes import Move
 from node.core.conversations import Sleep
 from node.core.messages import (
@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 BATCH_KEYS = 128
 BATCH_BYTES = 1 << 20
 """A batch ends when it has so many keys, or values of so many bytes."""
-
-CORRECTIONS = 3
-"""How often a question is asked again because the other one knew another ring."""
 
 
 @dataclass
@@ -242,7 +239,7 @@ async def _keys_of(node: Node, peer: str, end: int) -> dict[bytes, int] | None:
 
 
 async def _asked(node: Node, peer: str, request: Callable[[int], PeerRequest]) -> Answer | None:
-    """Ask a peer one thing; once more when it knew another ring, which both know by then."""
+    """Ask a peer one thing; again when it knew another ring, which both know by then."""
     for _ in range(CORRECTIONS):
         calls = node.calls(node.peer_timeout_ns * 2)
         calls.ask(peer, request)

@@ -16,7 +16,6 @@ import socket
 from collections.abc import Mapping
 from functools import partial
 
-from node.core.admin_messages import RingReport
 from node.core.config import ConfigError
 from node.core.messages import Got, PeerMessage, Refused
 from node.runtime import wire
@@ -266,7 +265,7 @@ class Incoming(asyncio.Protocol):
 
     def unanswerable(self, number: int, response: AnyResponse, text: str) -> None:
         """The answer fits in no frame: refuse the request if that can be said, else the connection."""
-        if isinstance(response, Got | RingReport):
+        if isinstance(response, Got):
             refused = Refused(response.request, "too-large", text, definite=True)
             self.outbox.add(wire.pack(Kind.RESPONSE, number, refused))
         elif not self.transport.is_closing():

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from node.core.messages import DebugRequest, PeerMessage, Ping, Request
+from node.core.messages import Gossip, PeerMessage, Ping
 from node.runtime import wire
+from node.runtime.ports import AnyRequest
 from node.runtime.tcp import TcpTransport, bound
 from node.runtime.wire import Framer, Kind
 from tests.node.runtime.loops import LOCAL
 
 RING = "ring"
+CLUSTER = "cluster"
 
 
 class Heard:
@@ -20,22 +22,26 @@ class Heard:
 
     def __init__(self) -> None:
         self.messages: list[PeerMessage] = []
+        self.rings: list[str] = []
+        self.sources: list[str] = []
         self.calls: list[int] = []
         self.unreached: list[int] = []
-        self.requests: list[tuple[int, Request | DebugRequest]] = []
+        self.requests: list[tuple[int, AnyRequest]] = []
 
-    def peer_said(self, source: str, message: PeerMessage) -> None:
+    def peer_said(self, source: str, message: PeerMessage, ring: str) -> None:
         """A message arrived."""
-        assert source in ("a", "b")
+        self.sources.append(source)
+        self.rings.append(ring)
         self.messages.append(message)
-        self.calls.append(message.call)
+        if not isinstance(message, Gossip):
+            self.calls.append(message.call)
 
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message was not delivered."""
-        assert peer in ("a", "b")
-        self.unreached.append(message.call)
+        if not isinstance(message, Gossip):
+            self.unreached.append(message.call)
 
-    def asked(self, asker: int, request: Request | DebugRequest) -> None:
+    def asked(self, asker: int, request: AnyRequest) -> None:
         """A request came in."""
         self.requests.append((asker, request))
 
@@ -43,13 +49,13 @@ class Heard:
 class Pair:
     """Two transports, a and b, each on a port of its own; `way` is where a dials b, if not directly."""
 
-    def __init__(self, way: tuple[str, int] | None = None, *, ring_of_b: str = RING) -> None:
+    def __init__(self, way: tuple[str, int] | None = None, *, cluster_of_b: str = CLUSTER) -> None:
         self.socks = {name: bound((LOCAL, 0)) for name in "ab"}
         self.addresses = {name: (LOCAL, int(sock.getsockname()[1])) for name, sock in self.socks.items()}
         self.ears = {name: Heard() for name in "ab"}
         self.transports = {
-            "a": TcpTransport("a", RING, {**self.addresses, "b": way or self.addresses["b"]}),
-            "b": TcpTransport("b", ring_of_b, self.addresses),
+            "a": TcpTransport("a", CLUSTER, {**self.addresses, "b": way or self.addresses["b"]}),
+            "b": TcpTransport("b", cluster_of_b, self.addresses),
         }
         for name, transport in self.transports.items():
             transport.attach(self.ears[name])
@@ -69,7 +75,7 @@ class Pair:
     def ping(self, source: str, target: str, *calls: int) -> None:
         """Send numbered messages."""
         for call in calls:
-            self.transports[source].send(target, Ping(call))
+            self.transports[source].send(target, Ping(call), RING)
 
 
 @asynccontextmanager

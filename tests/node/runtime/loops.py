@@ -83,7 +83,7 @@ class InLoopNode:
         """Begin a life on what was committed in the last one, and listen."""
         engine = MemoryStore(self._image)
         node = Node(self._id, self._config, engine, Random(self._id), durable=engine.durable)
-        self.transport = TcpTransport(self._id, node.ring.digest, self._addresses)
+        self.transport = TcpTransport(self._id, self._config.cluster, self._addresses)
         host = Host(node, engine, self.transport, LoopClock(asyncio.get_running_loop()), lambda: None)
         self.transport.attach(host)
         host.start()

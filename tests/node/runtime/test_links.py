@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from node.core.clocks import Actor, Dot
-from node.core.messages import Fetched
+from node.core.messages import Fetched, Ping
 from node.core.versions import NOTHING, Sibling, Versions
 from node.runtime import links
+from node.runtime.addresses import shown
 from node.runtime.links import State
-from tests.node.runtime.ears import Pair, talking
+from node.runtime.tcp import TcpTransport
+from tests.node.runtime.ears import CLUSTER, RING, Pair, talking
 from tests.node.runtime.loops import deaf, run, until
 
 
@@ -106,7 +108,7 @@ def test_what_waits_for_a_dial_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
             pair.transports["a"].redial("b")
             monkeypatch.setattr(links, "UNWRITTEN_BYTES_MAX", 1 << 20)
             pair.ping("a", "b", 5)
-            pair.transports["a"].send("b", large(1))
+            pair.transports["a"].send("b", large(1), RING)
             assert (len(link._queue), link.dropped) == (0, 4)
 
     run(main)
@@ -134,7 +136,7 @@ def test_a_refused_hello_means_unreached() -> None:
     """Of a refusal at the beginning the sender knows that nothing it sent had any effect."""
 
     async def main() -> None:
-        async with talking("b", ring_of_b="another") as pair:
+        async with talking("b", cluster_of_b="another") as pair:
             pair.ping("a", "b", 1, 2)
             await until(lambda: pair.ears["a"].unreached == [1, 2])
             assert state(pair) is State.RESTING
@@ -147,7 +149,7 @@ def test_a_message_that_fits_in_no_frame_is_unreached() -> None:
 
     async def main() -> None:
         async with talking("b") as pair:
-            pair.transports["a"].send("b", large(16))
+            pair.transports["a"].send("b", large(16), RING)
             assert pair.ears["a"].unreached == []
             await until(lambda: pair.ears["a"].unreached == [1])
 
@@ -167,5 +169,94 @@ def test_nothing_passes_a_fence() -> None:
             await until(lambda: not pair.transports["b"].incoming)
             assert pair.ears["b"].calls == [1]
             assert pair.ears["a"].unreached == []
+
+    run(main)
+
+
+# --- addresses that change ---
+
+
+def test_whose_address_nobody_knows_is_unreached() -> None:
+    """Never from within `send`; and from when it is known, it is dialled."""
+
+    async def main() -> None:
+        async with talking("b") as pair:
+            a = pair.transports["a"]
+            a.send("x", Ping(1), RING)
+            a.redial("x")
+            assert pair.ears["a"].unreached == []
+            await until(lambda: pair.ears["a"].unreached == [1])
+            a.meet("x", "127.0.0.1:1")
+            a.send("x", Ping(2), RING)
+            await until(lambda: pair.ears["a"].unreached == [1, 2])
+            assert a._links["x"].address == ("127.0.0.1", 1)
+
+    run(main)
+
+
+def test_a_peer_that_moves_is_dialled_at_its_new_address() -> None:
+    """The old link is closed; told the same address again, nothing happens."""
+
+    async def main() -> None:
+        async with talking("b") as pair, talking("b") as elsewhere:
+            a = pair.transports["a"]
+            pair.ping("a", "b", 1)
+            await until(lambda: pair.ears["b"].calls == [1])
+            link = a._links["b"]
+            a.meet("b", shown(pair.addresses["b"]))
+            assert a._links["b"] is link
+            a.meet("b", shown(elsewhere.addresses["b"]))
+            await until(lambda: not pair.transports["b"].incoming)
+            pair.ping("a", "b", 2)
+            await until(lambda: elsewhere.ears["b"].calls == [2])
+            assert (pair.ears["b"].calls, link._state) == ([1], State.CLOSED)
+            assert pair.ears["a"].unreached == []
+
+    run(main)
+
+
+def test_what_waits_for_an_old_address_is_unreached() -> None:
+    """The dial that is under way is given up."""
+
+    async def main() -> None:
+        with deaf() as address:
+            async with talking("b") as pair:
+                a = pair.transports["a"]
+                a.meet("b", shown(address))
+                pair.ping("a", "b", 1)
+                await until(lambda: state(pair) is State.DIALLING)
+                a.meet("b", shown(pair.addresses["b"]))
+                pair.ping("a", "b", 2)
+                await until(lambda: pair.ears["b"].calls == [2])
+                assert pair.ears["a"].unreached == [1]
+                assert a.sending == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("address", ["", "b", "b:0", "0.0.0.0:7101", "b:port", "b:70000", "::1:7101"])
+def test_an_address_that_is_none_changes_nothing(address: str) -> None:
+    """It came from another node, so it is a line in the log and no reason to end."""
+
+    async def main() -> None:
+        async with talking("b") as pair:
+            pair.transports["a"].meet("b", address)
+            pair.ping("a", "b", 1)
+            await until(lambda: pair.ears["b"].calls == [1])
+
+    run(main)
+
+
+def test_with_an_egress_everybody_is_dialled_there() -> None:
+    """Whatever address they are said to have: it finds them by the hello."""
+
+    async def main() -> None:
+        async with talking("b") as pair:
+            way = pair.addresses["b"]
+            transport = TcpTransport("c", CLUSTER, {"b": ("127.0.0.1", 1)}, egress=way)
+            transport.meet("b", "127.0.0.1:2")
+            transport.send("b", Ping(1), RING)
+            await until(lambda: pair.ears["b"].calls == [1])
+            await transport.close()
 
     run(main)

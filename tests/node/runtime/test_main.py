@@ -27,8 +27,8 @@ from tests.node.runtime.loops import LOCAL, deaf, run, until
 from tests.node.runtime.processes import NodeProcess, alone, free_port, listening, ran, started
 
 
-def test_a_node_that_leaves_cleanly_comes_back_as_itself(tmp_path: Path) -> None:
-    """SIGTERM: exit 0, the value is there, and the incarnation is the same."""
+def test_a_node_that_leaves_cleanly_comes_back_with_everything(tmp_path: Path) -> None:
+    """SIGTERM: exit 0, the value is there; every life has an incarnation of its own."""
 
     async def main() -> None:
         settings = alone(tmp_path)
@@ -39,7 +39,7 @@ def test_a_node_that_leaves_cleanly_comes_back_as_itself(tmp_path: Path) -> None
             assert await node.exit() == 0
             assert [line["event"] for line in node.log] == ["started", "listening", "draining", "left"]
         async with listening(settings) as node:
-            assert await node.incarnation() == incarnation
+            assert await node.incarnation() != incarnation
             assert [version.value for version in (await node.client.get(b"k")).versions] == [b"v"]
 
     run(main)
@@ -229,7 +229,8 @@ def test_a_data_directory_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     ("argv", "code", "said"),
     [
         (["--config", "/no/such/file"], os.EX_USAGE, "keelhaul-node: cannot read /no/such/file: No such file"),
-        ([], os.EX_USAGE, "usage: keelhaul-node"),
+        ([], os.EX_USAGE, "keelhaul-node: --node is missing; give --config FILE, or --node, --cluster and --data"),
+        (["--what"], os.EX_USAGE, "usage: keelhaul-node"),
         (["--help"], 0, ""),
     ],
 )

@@ -45,17 +45,63 @@ def test_a_node_in_memory_needs_no_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({}, "127.0.0.1:7101"),
+        ({"listen": ["127.0.0.1", 0]}, "127.0.0.1:9"),
+        ({"listen": ["::1", 7101]}, "[::1]:7101"),
+        ({"listen": ["0.0.0.0", 7101], "advertise": ["n1.example", 7201]}, "n1.example:7201"),
+        (
+            {"listen": ["0.0.0.0", 7101], "addresses": {**GOOD["addresses"], "n1": ["n1.example", 7301]}},
+            "n1.example:7301",
+        ),
+    ],
+)
+def test_where_others_dial_it(tmp_path: Path, change: dict[str, Any], seen: str) -> None:
+    """What is advertised; else what the addresses say of it; else where it listens, on whatever port that became."""
+    assert load(written(tmp_path, json.dumps({**GOOD, **change}))).advertised(9) == seen
+
+
+def test_an_outsider_needs_somebody_who_is_there(tmp_path: Path) -> None:
+    """One seed, founder or not; of the founders it need know no more than their ids."""
+    for seed in ("n2", "n8"):
+        outsider = {**GOOD, "node": "n9", "addresses": {seed: ["127.0.0.1", 7102]}}
+        assert load(written(tmp_path, json.dumps(outsider))).node == "n9"
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"node": "n3"}, "node 'n3' is none of the members n1, n2"),
+        ({"node": ""}, "node is ''; a node id is not empty and has no NUL in it"),
+        ({"node": "n\0"}, "node is 'n\\x00'; a node id is not empty and has no NUL in it"),
         ({"node": 1}, "Expected `str`, got `int` - at `$.node`"),
         ({"colour": "red"}, "Object contains unknown field `colour`"),
         ({"cluster": {**GOOD["cluster"], "q": 1}}, "Object contains unknown field `q` - at `$.cluster`"),
         ({"listen": ["127.0.0.1"]}, "Expected `array` of length 2 - at `$.listen`"),
         ({"listen": ["127.0.0.1", 65536]}, "Expected `int` <= 65535 - at `$.listen[1]`"),
         ({"engine": "rocks"}, "Invalid enum value 'rocks' - at `$.engine`"),
-        ({"addresses": {}}, "addresses: n2 is missing; give [host, port] for each other member"),
-        ({"addresses": {**GOOD["addresses"], "n9": ["h", 1]}}, "addresses: n9 is none of the members n1, n2"),
+        ({"addresses": {}}, "addresses: n2 is missing; give [host, port] for each other founder"),
+        (
+            {"node": "n9", "addresses": {"n9": ["h", 1]}},
+            "addresses: n9 is none of the founders n1, n2; give [host, port] of at least one node that is there",
+        ),
+        (
+            {"addresses": {"n2": ["0.0.0.0", 1]}},
+            "addresses: n2: '0.0.0.0:1' cannot be dialled: give host:port, such as 127.0.0.1:7101",
+        ),
+        (
+            {"addresses": {"n2": ["127.0.0.1", 0]}},
+            "addresses: n2: '127.0.0.1:0' cannot be dialled: give host:port, such as 127.0.0.1:7101",
+        ),
+        ({"listen": ["0.0.0.0", 7101]}, "advertise: nobody can dial 0.0.0.0:7101; give [host, port] that others can"),
+        (
+            {"advertise": ["127.0.0.1", 0]},
+            "advertise: '127.0.0.1:0' cannot be dialled: give host:port, such as 127.0.0.1:7101",
+        ),
+        (
+            {"egress": ["", 7101]},
+            "egress: ':7101' is no address: give host:port, such as 127.0.0.1:7101 or [::1]:7101",
+        ),
         ({"cluster": {**GOOD["cluster"], "n": 3}}, "n is 3; with 2 members it can be 1 to 2"),
         ({"cluster": {**GOOD["cluster"], "r": 0}}, "r is 0; with n = 2 it can be 1 to 2"),
         ({"cluster": {**GOOD["cluster"], "w": 3}}, "w is 3; with n = 2 it can be 1 to 2"),

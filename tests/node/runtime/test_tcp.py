@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from node.core.messages import Get, Got, PeerMessage, Ping, Refused, StatusQuery, Version, Written
+from node.core.admin_messages import RingQuery, Staged
+from node.core.messages import Get, Gossip, Got, PeerMessage, Ping, Refused, StatusQuery, Version, Written
 from node.runtime import links, tcp, wire
-from node.runtime.tcp import PortError, TcpTransport, bound
+from node.runtime.tcp import AGREED, PortError, TcpTransport, bound
 from node.runtime.wire import Envelope, Hello, Kind
-from tests.node.runtime.ears import RING, Pair, Raw, talking
+from tests.node.runtime.ears import CLUSTER, RING, Pair, Raw, talking
 from tests.node.runtime.loops import LOCAL, run, until
 
 
@@ -22,8 +23,8 @@ def test_a_new_connection_of_a_peer_replaces_its_older_one() -> None:
     async def main() -> None:
         async with talking("a", "b") as pair, Raw(pair.addresses["b"]) as old, Raw(pair.addresses["b"]) as new:
             for number, connection in enumerate((old, new)):
-                connection.say(Kind.HELLO, 0, Hello("peer", "a", "b", RING))
-                connection.say(Kind.PEER, 0, Envelope("a", "b", Ping(number)))
+                connection.say(Kind.HELLO, 0, Hello("peer", "a", "b", CLUSTER))
+                connection.say(Kind.PEER, 0, Envelope("a", "b", RING, Ping(number)))
                 await until(lambda: len(pair.ears["b"].calls) == number + 1)  # noqa: B023 - awaited at once
             with suppress(ConnectionError):
                 assert await old.read() == []
@@ -34,11 +35,14 @@ def test_a_new_connection_of_a_peer_replaces_its_older_one() -> None:
 @pytest.mark.parametrize(
     ("hello", "said"),
     [
-        (Hello("peer", "a", "c", RING), "b: this is b, not c: check the addresses"),
-        (Hello("peer", "a", "b", "other"), "b: ring other of a is another one than ring here"),
-        (Hello("peer", "x", "b", RING), "b: x is none of the members"),
-        (Hello("peer", "b", "b", RING), "b: b is none of the members"),
+        (Hello("peer", "a", "c", CLUSTER), "b: this is b, not c: check the addresses"),
+        (Hello("peer", "a", "", CLUSTER), "b: this is b, not nobody: check the addresses"),
+        (Hello("peer", "a", "b", "other"), f"b: a is of cluster other, this node of cluster: {AGREED}"),
+        (Hello("peer", "a", "b"), f"b: a is of cluster none, this node of cluster: {AGREED}"),
+        (Hello("peer", "b", "b", CLUSTER), "b: a peer of b is called something else than 'b'"),
+        (Hello("peer", "", "b", CLUSTER), "b: a peer of b is called something else than ''"),
         (Hello("client", "x", "c"), "b: this is b, not c: check the addresses"),
+        (Hello("debug", "x", ""), "b: this is b, not nobody: check the addresses"),
         (Hello("debug", "x", "b"), "b: this is the normal port, not one for role debug"),
     ],
 )
@@ -48,7 +52,7 @@ def test_a_wrong_hello_is_refused(hello: Hello, said: str) -> None:
     async def main() -> None:
         async with talking("b") as pair, Raw(pair.addresses["b"]) as raw:
             raw.say(Kind.HELLO, 0, hello)
-            raw.say(Kind.PEER, 0, Envelope("a", "b", Ping(1)))
+            raw.say(Kind.PEER, 0, Envelope("a", "b", RING, Ping(1)))
             assert await raw.refusal() == (0, said)
             assert not pair.ears["b"].messages
 
@@ -59,7 +63,7 @@ def test_a_wrong_hello_is_refused(hello: Hello, said: str) -> None:
     ("sent", "said"),
     [
         (b"GET / HTTP/1.1\r\nHost: b\r\n\r\n", "b: a frame begins with b'KH', not with b'GE'"),
-        (wire.pack(Kind.PEER, 0, Envelope("a", "b", Ping(2))), "b: a connection begins with a HELLO frame"),
+        (wire.pack(Kind.PEER, 0, Envelope("a", "b", RING, Ping(2))), "b: a connection begins with a HELLO frame"),
     ],
 )
 def test_a_stranger_is_told_off(sent: bytes, said: str) -> None:
@@ -77,12 +81,18 @@ def test_a_stranger_is_told_off(sent: bytes, said: str) -> None:
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        (wire.pack(Kind.PEER, 0, Envelope("a", "b", Ping(2)))[:-1] + b"\xff", "b: the frame's checksum is wrong"),
-        (wire.pack(Kind.PEER, 0, Envelope("c", "b", Ping(2))), "b: a frame from c to b came in on this connection"),
-        (wire.pack(Kind.PEER, 0, Envelope("a", "c", Ping(2))), "b: a frame from a to c came in on this connection"),
-        (wire.pack(Kind.PEER, 0, ["a", "b", "what?"]), "b: the PEER frame does not decode"),
+        (wire.pack(Kind.PEER, 0, Envelope("a", "b", RING, Ping(2)))[:-1] + b"\xff", "b: the frame's checksum is wrong"),
+        (
+            wire.pack(Kind.PEER, 0, Envelope("c", "b", RING, Ping(2))),
+            "b: a frame from c to b came in on this connection",
+        ),
+        (
+            wire.pack(Kind.PEER, 0, Envelope("a", "c", RING, Ping(2))),
+            "b: a frame from a to c came in on this connection",
+        ),
+        (wire.pack(Kind.PEER, 0, ["a", "b", RING, "what?"]), "b: the PEER frame does not decode"),
         (wire.pack(Kind.REQUEST, 0, StatusQuery()), "b: a peer sends no REQUEST frames"),
-        (wire.pack(Kind.HELLO, 0, Hello("peer", "a", "b", RING)), "b: a peer sends no HELLO frames"),
+        (wire.pack(Kind.HELLO, 0, Hello("peer", "a", "b", CLUSTER)), "b: a peer sends no HELLO frames"),
     ],
 )
 def test_a_peer_that_breaks_a_rule_is_refused(sent: bytes, said: str) -> None:
@@ -90,11 +100,11 @@ def test_a_peer_that_breaks_a_rule_is_refused(sent: bytes, said: str) -> None:
 
     async def main() -> None:
         async with talking("b") as pair, Raw(pair.addresses["b"]) as raw:
-            raw.say(Kind.HELLO, 0, Hello("peer", "a", "b", RING))
-            raw.say(Kind.PEER, 0, Envelope("a", "b", Ping(1)))
+            raw.say(Kind.HELLO, 0, Hello("peer", "a", "b", CLUSTER))
+            raw.say(Kind.PEER, 0, Envelope("a", "b", RING, Ping(1)))
             await until(lambda: pair.ears["b"].calls == [1])
             raw.write(sent)
-            raw.say(Kind.PEER, 0, Envelope("a", "b", Ping(3)))
+            raw.say(Kind.PEER, 0, Envelope("a", "b", RING, Ping(3)))
             taken, text = await raw.refusal()
             assert (taken, text[: len(said)]) == (1, said)
             assert pair.ears["b"].calls == [1]
@@ -113,7 +123,39 @@ def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     run(main)
 
 
+def test_a_peer_that_nobody_has_heard_of_is_heard() -> None:
+    """It may be an outsider, or a member of a newer ring; every message says under which ring it was said."""
+
+    async def main() -> None:
+        async with talking("b") as pair, Raw(pair.addresses["b"]) as raw:
+            raw.say(Kind.HELLO, 0, Hello("peer", "x", "b", CLUSTER))
+            raw.say(Kind.PEER, 0, Envelope("x", "b", "newer", Ping(1)))
+            await until(lambda: pair.ears["b"].calls == [1])
+            assert (pair.ears["b"].sources, pair.ears["b"].rings) == (["x"], ["newer"])
+
+    run(main)
+
+
 # --- clients ---
+
+
+def test_a_client_may_ask_whoever_is_there() -> None:
+    """Without a node id, as an operator who knows no more than an address; orders come over the same port."""
+
+    async def main() -> None:
+        async with talking("b") as pair, Raw(pair.addresses["b"]) as raw:
+            raw.say(Kind.HELLO, 0, Hello("client", "operator", ""))
+            raw.say(Kind.REQUEST, 1, RingQuery("o-1"))
+            await until(lambda: pair.ears["b"].requests)
+            ((asker, request),) = pair.ears["b"].requests
+            assert request == RingQuery("o-1")
+            staged = Staged("o-1", ("join n4",))
+            pair.transports["b"].reply(asker, staged)
+            await pair.transports["b"].close()
+            (frame,) = await raw.read()
+            assert wire.response(frame) == staged
+
+    run(main)
 
 
 @asynccontextmanager
@@ -232,7 +274,7 @@ def test_a_port_that_is_taken_is_said_so() -> None:
         with bound((LOCAL, 0)) as first, bound(first.getsockname()) as second:
             first.listen()
             with pytest.raises(PortError, match="address already in use"):
-                await TcpTransport("b", RING, {}).listen(second, "i")
+                await TcpTransport("b", CLUSTER, {}).listen(second, "i")
 
     run(main)
 
@@ -243,7 +285,7 @@ def test_a_reserved_port_can_be_listened_on() -> None:
     async def main() -> None:
         reserved = bound((LOCAL, 0), reuse_port=True)
         address = reserved.getsockname()
-        transport = TcpTransport("b", RING, {})
+        transport = TcpTransport("b", CLUSTER, {})
         assert await transport.listen(bound(address, reuse_port=True), "i") == address
         for _ in range(20):
             with socket.create_connection(address):
@@ -256,5 +298,5 @@ def test_a_reserved_port_can_be_listened_on() -> None:
 
 
 def test_it_is_a_peer_message_or_it_is_not_sent() -> None:
-    """Every kind of peer message has an answer or is one; all have a call."""
-    assert all("call" in message.__struct_fields__ for message in PeerMessage.__args__)
+    """Every kind of peer message has an answer or is one; all but gossip have a call."""
+    assert [m for m in PeerMessage.__args__ if "call" not in m.__struct_fields__] in ([], [Gossip])

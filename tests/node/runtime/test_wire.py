@@ -12,6 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.core import messages
+from node.core.admin_messages import AdminRequest, AdminResponse, Locate, PlanQuery, RingReport, Seats, Stage
+from node.core.changes import Member, Move
 from node.core.clocks import Actor, Clock, Dot, Seen
 from node.core.messages import Fetched, Get, Got, Ping, Put, Refused, Replicate, Status, StatusQuery, Version
 from node.core.versions import Sibling, Versions
@@ -72,8 +74,8 @@ def test_no_damaged_byte_goes_unnoticed(sent: bytes, data: st.DataObject, follow
 
 @given(st.binary(min_size=HEADER_BYTES))
 @example(b"GET / HTTP/1.1\r\nHost: n1\r\n\r\n")
-@example(b"KH\x02" + bytes(13))
-@example(b"KH\x01\x02" + bytes(4) + b"\xff\xff\xff\xff" + bytes(4))
+@example(b"KH\x01" + bytes(13))
+@example(b"KH\x02\x02" + bytes(4) + b"\xff\xff\xff\xff" + bytes(4))
 def test_noise_is_refused(noise: bytes) -> None:
     """Or waited on, if it may still become a frame."""
     with suppress(WireError):
@@ -84,8 +86,8 @@ def test_noise_is_refused(noise: bytes) -> None:
     ("sent", "said"),
     [
         (b"GET / HTTP/1.1\r\n", "a frame begins with b'KH', not with b'GE'"),
-        (b"KH\x02\x01" + bytes(12), "the frame has protocol version 2; this side speaks version 1"),
-        (b"KH\x01\x01" + bytes(4) + b"\x01\x00\x00\x01" + bytes(4), "the frame announces 16777217 bytes of payload"),
+        (b"KH\x01\x01" + bytes(12), "the frame has protocol version 1; this side speaks version 2"),
+        (b"KH\x02\x01" + bytes(4) + b"\x01\x00\x00\x01" + bytes(4), "the frame announces 16777217 bytes of payload"),
         (wire.pack(Kind.ERROR, 1, "x")[:-1] + b"y", "the frame's checksum is wrong"),
     ],
 )
@@ -99,7 +101,7 @@ def test_a_rule_that_is_broken_is_named(sent: bytes, said: str) -> None:
 def test_a_kind_that_is_not_known_is_refused() -> None:
     """Though its checksum is right."""
     odd = wire.pack(9, 0, "x")  # type: ignore[arg-type]  # no such kind: that is the test
-    with pytest.raises(WireError, match="the frame has kind 9, which protocol version 1 does not know"):
+    with pytest.raises(WireError, match="the frame has kind 9, which protocol version 2 does not know"):
         frames(odd)
 
 
@@ -120,6 +122,8 @@ EXAMPLES = (
         StatusQuery(),
     ),
     Status("n1", "i", "r", {"held": 1}, ("n2",), 3, -5),
+    *(Stage("o-1", "join", "n4", Member("n4", 2, rack="r"), "h:1"), PlanQuery("o-2"), Locate("o-3", b"k")),
+    RingReport("o-4", "n1", "r", 3, 3, (), (Seats(0, 1 << 63, ("n1",)),), (Move(0, 1 << 63, 0, 1, "n1", "n4"),), ()),
 )
 
 
@@ -127,7 +131,7 @@ EXAMPLES = (
 def test_messages_come_back_as_they_were(message: msgspec.Struct) -> None:
     """Each in the frame that carries its kind."""
     if isinstance(message, get_args(messages.PeerMessage)):
-        sent = Envelope("n1", "n2", message)
+        sent = Envelope("n1", "n2", "ring", message)
         assert wire.envelope(one(wire.pack(Kind.PEER, 0, sent))) == sent
         return
     read = next(read for union, read in READERS if isinstance(message, get_args(union)))
@@ -137,6 +141,8 @@ def test_messages_come_back_as_they_were(message: msgspec.Struct) -> None:
 READERS = (
     (messages.Request, wire.request),
     (messages.Response, wire.response),
+    (AdminRequest, wire.request),
+    (AdminResponse, wire.response),
     (messages.DebugRequest, wire.debug_request),
     (messages.DebugResponse, wire.debug_response),
 )
