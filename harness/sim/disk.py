@@ -6,6 +6,7 @@ as a whole; which of the two is drawn. This file knows commits. It does not know
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -144,6 +145,16 @@ class AtomicStorage:
     def damage(self, kind: str) -> int:
         """Refuse: there are no files."""
         raise PowerError(f"{self._node}: {kind} needs files; run with --engine log")
+
+    def copy(self) -> Callable[[], bool]:
+        """Copy what is durable."""
+        kept = copy.deepcopy(self._image)
+
+        def put_back() -> bool:
+            new, self._image = self._image, copy.deepcopy(kept)
+            return new != kept
+
+        return put_back
 
     def _apply(self) -> None:
         if self._disk is not None:

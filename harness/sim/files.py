@@ -12,27 +12,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from harness.sim.disk import sync_ns
 from harness.sim.latency import Chance
 from harness.sim.loop import SimLoop
-from harness.sim.sectors import Naming, SimFile
+from harness.sim.sectors import Damage, Naming, SimFile
 from node.runtime.disk import DiskError, Synced
 
 Operation = Literal["append", "read", "sync"]
 Guard = Callable[[Callable[[], None]], None]
-
-
-@dataclass(frozen=True)
-class Damage:
-    """What was done to a file at rest: so many bytes changed or cut, from an offset on."""
-
-    name: str
-    offset: int
-    size: int
 
 
 def unguarded(act: Callable[[], None]) -> None:
@@ -93,6 +83,12 @@ class SimFiles:
         """Empty the disk."""
         self.life += 1
         self._names, self._durable, self._namings = {}, {}, []
+
+    def replace(self, contents: dict[str, bytes]) -> None:
+        """Put another disk in the place of this one, with these files on it."""
+        self.wipe()
+        self._names = {name: SimFile(bytearray(data), bytearray(data)) for name, data in contents.items()}
+        self._durable = dict(self._names)
 
     @property
     def used(self) -> int:

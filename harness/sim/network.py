@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -39,7 +40,7 @@ class Flight(Event):
 
     __slots__ = ("connection", "life", "line", "message", "network", "ring", "unreached")
 
-    def __init__(self, network: SimNetwork, line: _Line, message: Any, unreached: Unreached, label: str, ring: str) -> None:
+    def __init__(self, network: SimNetwork, line: _Line, message: Any, told: Unreached, label: str, ring: str) -> None:
         # Without super(): there is one of these for each message.
         self.cancelled = False
         self.label = label
@@ -47,13 +48,9 @@ class Flight(Event):
         self.line = line
         self.message = message
         self.ring = ring
-        self.unreached = unreached
+        self.unreached = told
         self.connection = line.connection
         self.life = line.life
-
-    def again(self) -> Flight:
-        """A copy of the message."""
-        return Flight(self.network, self.line, self.message, self.unreached, self.label, self.ring)
 
     def happen(self) -> None:
         """Hand the message over, or let the sender know that nobody is there."""
@@ -146,9 +143,8 @@ class SimNetwork:
         self.watch: Watch | None = None
         self.loop = loop
         self._on_cut = on_cut
-        latency = latency or Latency()
         self._lines = {
-            (source, target): _Line(source, target, Chance(f"{seed}:link:{source}>{target}"), latency)
+            (source, target): _Line(source, target, Chance(f"{seed}:link:{source}>{target}"), latency or Latency())
             for source in nodes
             for target in nodes
             if source != target
@@ -258,8 +254,8 @@ class SimNetwork:
                 done.delayed += 1
                 more_ns += int((how.delay_ms + chance(late) * how.jitter_ms) * 1e6)
         self.in_flight[line.source] += copies - 1
-        for copy in range(copies):
-            again = flight if copy == 0 else flight.again()
+        for number in range(copies):
+            again = flight if number == 0 else copy(flight)
             self._let_go(line, again, more_ns, strayed)
 
     def _let_go(self, line: _Line, flight: Flight, more_ns: int, strayed: list[Disturbed]) -> None:

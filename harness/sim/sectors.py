@@ -16,6 +16,15 @@ KEPT = ("none", "all", "first", "torn", "any")
 """Which sectors a power failure may keep of those that were not synced; a torn one is kept in part."""
 
 
+@dataclass(frozen=True)
+class Damage:
+    """What was done to a file at rest: so many bytes changed or cut, from an offset on."""
+
+    name: str
+    offset: int
+    size: int
+
+
 @dataclass(eq=False)
 class SimFile:
     """A file apart from its name: what processes see, what is on the disk, and how far there may be zeros after it."""

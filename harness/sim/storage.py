@@ -15,7 +15,7 @@ from random import Random
 from typing import Protocol
 
 from harness.sim.disk import AtomicStorage
-from harness.sim.files import SimFiles
+from harness.sim.files import SimFiles, unguarded
 from harness.sim.loop import SimLoop
 from nemesis.powers import PowerError, Traffic
 from node.runtime.log_store import LogStore
@@ -41,6 +41,9 @@ class Storage(Protocol):
     def damage(self, kind: str) -> int:
         """Rot, or be cut short, and say by how many bytes; `PowerError` for what cannot be."""
 
+    def copy(self) -> Callable[[], bool]:
+        """Copy all that is on it; whoever calls the answer puts that back, and is told whether it is something else."""
+
 
 class NoStorage:
     """Nothing that outlives a process."""
@@ -65,6 +68,10 @@ class NoStorage:
     def damage(self, kind: str) -> int:
         """Refuse: there is no disk."""
         raise PowerError(f"{self._node}: there is no disk for {kind}; run with --engine log")
+
+    def copy(self) -> Callable[[], bool]:
+        """Refuse: there is no disk."""
+        raise PowerError(f"{self._node}: there is no disk to be copied; run with --engine log")
 
 
 _EFFECTS = {"slow": "slow sync", "failing": "failed sync", "full": "no space", "lying": "lying sync"}
@@ -120,6 +127,18 @@ class LogStorage:
         """Flip a bit, or cut a file short."""
         done = self._files.rot() if kind == "rot" else self._files.truncate()
         return 0 if done is None else done.size
+
+    def copy(self) -> Callable[[], bool]:
+        """Copy the files."""
+        files = self._files
+        kept = {name: files.mount(unguarded).read(name) for name in files.names()}
+
+        def put_back() -> bool:
+            new = {name: files.mount(unguarded).read(name) for name in files.names()}
+            files.replace(kept)
+            return new != kept
+
+        return put_back
 
 
 def storage(engine: str, loop: SimLoop, node: str, rng: Random) -> Storage:

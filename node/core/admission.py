@@ -3,9 +3,10 @@
 Hinted handoff, anti-entropy and transfers share so many *slices* a second; a slice is the right to run one bounded
 batch. How many there are follows from two things that are watched: how long the store takes for a commit, and how long
 a timer that is due waits for its turn. Once a second the 99th percentile of each, over the last 60 s, is held against
-its limit. Above either limit the slices are halved for as long as it goes on, and kept where it was the past; with
-both below, one is added. So background work yields within seconds, and comes back in the second minute, when the slow
-seconds have left the window. There is never less than one slice a second: repair may be late but is not given up.
+its limit. Above either limit the slices are halved, unless what was measured since the last halving is well: then they
+are kept. With both below, one is added. So background work yields within seconds, no further than it helps, and comes
+back in the second minute, when the slow seconds have left the window. There is never less than one slice a second:
+repair may be late but is not given up.
 
 What is not measured is not judged: while nothing was measured for a whole window, the slices stand where they began,
 or higher. And nothing here runs by itself: the second's judgement is passed by whatever is measured, asked or granted
@@ -36,8 +37,8 @@ SLICES_FIRST = 16
 """How many slices there are a second while nothing has been measured."""
 SLICES_STEP = 1.0
 """How many are added after a second without complaint: from one to `SLICES_FIRST` in a quarter of a minute."""
-GOES_ON_NS = 2 * SECOND_NS
-"""For how long after something was above its limit it still goes on."""
+SETTLES_NS = SECOND_NS // 2
+"""What is measured so soon after a halving is still the doing of the slices before it."""
 SAVED_NS = SECOND_NS // 4
 """Slices that nobody wanted are kept for so long: a rest is no licence for a flood."""
 WINDOW_S = 60
@@ -88,9 +89,9 @@ class Admission:
         self.slices = self._first = float(min(SLICES_FIRST, self.slices_max))
         self._stores = Percentiles(self.window_s)
         self._waits = Percentiles(self.window_s)
+        self._begin_anew(-SETTLES_NS)
         self._had: deque[tuple[int, float]] = deque([(0, self.slices)])
         self._judge_ns = 0
-        self._above_ns = 0
         self._turns: dict[Task, deque[Inbox[None]]] = {task: deque() for task in TASKS}
         self._order = deque(TASKS)
         self._due_ns = -SAVED_NS
@@ -140,19 +141,19 @@ class Admission:
 
     def stored(self, latency_ns: int, now_ns: int) -> None:
         """The store took so long to make durable what it was given."""
-        if latency_ns > self.p99_ms * _MS:
-            self._above_ns = now_ns
         self._judge(now_ns)
         self._stores.record(latency_ns, now_ns)
+        if now_ns >= self._settled_ns:
+            self._stores_since.record(latency_ns, now_ns)
 
     def waited(self, wait_ns: int, now_ns: int) -> None:
         """A timer fired so much later than it was due: the queue that it stood in was as long. One that the host fired
         a little early has not waited.
         """
-        if wait_ns > self.wait_ms * _MS:
-            self._above_ns = now_ns
         self._judge(now_ns)
         self._waits.record(max(0, wait_ns), now_ns)
+        if now_ns >= self._settled_ns:
+            self._waits_since.record(max(0, wait_ns), now_ns)
 
     def _judge(self, now_ns: int) -> None:
         """Once a second, change the number of slices."""
@@ -160,16 +161,25 @@ class Admission:
             return
         self._judge_ns = now_ns + SECOND_NS
         self._forget(now_ns)
-        above = _above(self._stores, self.p99_ms) or _above(self._waits, self.wait_ms)
-        if above and now_ns - self._above_ns > GOES_ON_NS:
-            return
-        if above:
+        stores, waits = _above(self._stores, self.p99_ms), _above(self._waits, self.wait_ms)
+        stores_still = stores and _above(self._stores_since, self.p99_ms)
+        waits_still = waits and _above(self._waits_since, self.wait_ms)
+        if stores_still or waits_still:
             self.halvings += self.slices > SLICES_MIN
             self._change(max(float(SLICES_MIN), self.slices / 2), now_ns)
+            self._begin_anew(now_ns)
+        elif stores or waits:
+            return
         elif self._stores.count or self._waits.count:
             self._change(min(float(self.slices_max), self.slices + SLICES_STEP), now_ns)
         else:
             self._change(max(self._first, self.slices), now_ns)
+
+    def _begin_anew(self, now_ns: int) -> None:
+        """What was measured before a halving says nothing about the slices that are left."""
+        self._settled_ns = now_ns + SETTLES_NS
+        self._stores_since = Percentiles(self.window_s)
+        self._waits_since = Percentiles(self.window_s)
 
     def _change(self, slices: float, now_ns: int) -> None:
         if slices != self.slices:
@@ -180,6 +190,8 @@ class Admission:
         """Forget what has left the window, but not how many slices there were when it began."""
         self._stores.forget(now_ns)
         self._waits.forget(now_ns)
+        self._stores_since.forget(now_ns)
+        self._waits_since.forget(now_ns)
         begin_ns = now_ns - self.window_s * SECOND_NS
         while len(self._had) > 1 and self._had[1][0] <= begin_ns:
             self._had.popleft()
