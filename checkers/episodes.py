@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.history import FaultChanged, History
+from checkers.history import FaultChanged, History, Operation
 
 
 @dataclass
@@ -145,3 +145,12 @@ def downtimes(history: History) -> tuple[Downtime, ...]:
 def wiped_nodes(history: History) -> tuple[str, ...]:
     """Name the nodes that lost their disk on purpose, in order."""
     return tuple(dict.fromkeys(change.node for change in history.node_changes if change.event == "wiped"))
+
+
+def is_early(history: History, operation: Operation) -> bool:
+    """Whether it was asked of a spare that had not been started yet: nobody was there, and nothing was wrong."""
+    asked = operation.invoked
+    if asked.node not in history.run.spares:
+        return False
+    starts = (change.at for change in history.node_changes if change.node == asked.node and change.event == "started")
+    return next(starts, asked.at) >= asked.at

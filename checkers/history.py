@@ -1,175 +1,72 @@
 """The history of a run: what was asked and answered, what was broken and healed, and what the replicas held.
 
 On disk a history is JSON Lines, one record a line, appended as things happen, so that a killed run can still be judged.
-This file knows the records and how they are read back. It does not know who wrote them, nor what they prove.
-
-Times (`at`) are integer nanoseconds since the start of the run, virtual or real. Keys and values are text; a long
-value is written as `sha256:…`, and in the same way wherever it stands: asked, returned or held.
+This file knows how records are kept and read back; what is in them is told in `checkers.records`. It does not know who
+wrote them, nor what they prove.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-FORMAT = 1
-"""The version of the records below; a history of another version is refused, never guessed at."""
+from checkers.records import (
+    FORMAT,
+    Ack,
+    Completed,
+    Dumped,
+    FaultChanged,
+    Held,
+    Invoked,
+    NodeChanged,
+    Outcome,
+    PhaseBegan,
+    Place,
+    Record,
+    RingTold,
+    RunEnded,
+    RunStarted,
+    Sent,
+    Settled,
+    Version,
+)
+
+__all__ = [
+    "FORMAT",
+    "NOT_SENT",
+    "Ack",
+    "Completed",
+    "DamagedHistoryError",
+    "Dumped",
+    "FaultChanged",
+    "Held",
+    "History",
+    "Invoked",
+    "NodeChanged",
+    "Operation",
+    "Outcome",
+    "PhaseBegan",
+    "Place",
+    "Record",
+    "RingTold",
+    "RunEnded",
+    "RunStarted",
+    "Sent",
+    "Settled",
+    "Version",
+    "encode",
+    "read",
+]
 
 NOT_SENT = "not sent"
 """How the error of an operation begins that never left the client: it failed, and says nothing about the system."""
 
 _HEADLESS = "a history begins with a record of type 'run'"
 
-
-class Outcome(Enum):
-    """What became of an operation; only what certainly never took effect is a failure."""
-
-    OK = "ok"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-class Version(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One version of a key as it was seen: the dot that names it and its value (long values as `sha256:…`)."""
-
-    dot: str
-    value: str
-
-
-class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One replica that answered: a primary, or a fallback holding it for `hint_for`; durable or not."""
-
-    node: str
-    hint_for: str | None = None
-    durable: bool = True
-
-
-class RunStarted(msgspec.Struct, frozen=True, tag_field="type", tag="run", kw_only=True):
-    """The first record: what this is a history of, and the `faults` to inject; where `drawn`, each may bite nothing."""
-
-    format: int = FORMAT
-    scenario: str
-    system: str
-    world: str
-    workload: str
-    seed: int
-    nodes: tuple[str, ...]
-    n: int
-    r: int
-    w: int
-    faults: tuple[str, ...] = ()
-    drawn: bool = False
-    scripted: bool = False
-
-
-class PhaseBegan(msgspec.Struct, frozen=True, tag_field="type", tag="phase", kw_only=True):
-    """The run entered a phase: prepare, load, stress, heal, settle, dump."""
-
-    at: int
-    name: str
-
-
-class Invoked(msgspec.Struct, frozen=True, tag_field="type", tag="invoke", kw_only=True, omit_defaults=True):
-    """A client asked a node for something. `context_of` names the operation whose context it carried, if any; `due` is
-    when it should have been asked, if that was fixed beforehand: its latency counts from then.
-    """
-
-    at: int
-    op: str
-    client: str
-    node: str
-    f: str
-    key: str
-    value: str | None = None
-    context_of: str | None = None
-    due: int | None = None
-
-
-class Completed(msgspec.Struct, frozen=True, tag_field="type", tag="complete", kw_only=True, omit_defaults=True):
-    """An operation ended. A get's `versions` are what it returned; a put's `dot` names what it wrote."""
-
-    at: int
-    op: str
-    outcome: Outcome
-    error: str | None = None
-    versions: tuple[Version, ...] = ()
-    dot: str | None = None
-    coordinator: str | None = None
-    acks: tuple[Ack, ...] = ()
-    ring: str | None = None
-
-
-class FaultChanged(msgspec.Struct, frozen=True, tag_field="type", tag="fault", kw_only=True, omit_defaults=True):
-    """A fault was requested, came in force, was healed, or could not be injected.
-
-    `event` is `requested`, `started`, `healed` or `failed`. `detail` says what was drawn: `sides` (lists of nodes, for
-    cuts that have sides), `links` (directed, `"n1>n2"`), `nodes` (victims). On `healed`, `delivered` says whether its
-    effect was observed, and `observed` holds the proof, such as `{"n1>n2": {"seen": 12, "dropped": 12}}`.
-    """
-
-    at: int
-    id: int
-    name: str
-    event: str
-    detail: dict[str, Any] = msgspec.field(default_factory=dict)
-    delivered: bool | None = None
-    observed: dict[str, Any] = msgspec.field(default_factory=dict)
-
-
-class NodeChanged(msgspec.Struct, frozen=True, tag_field="type", tag="node", kw_only=True, omit_defaults=True):
-    """A node `started`, was `killed`, `stopped`, `wiped` (disk lost), `paused`, `resumed`, or `exited` by itself."""
-
-    at: int
-    node: str
-    event: str
-    detail: dict[str, Any] = msgspec.field(default_factory=dict)
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one replica held for one key: as one of its `primaries`, or as a hint for another node."""
-
-    key: str
-    primaries: tuple[str, ...]
-    versions: tuple[Version, ...]
-    hint_for: str | None = None
-
-
-class Dumped(msgspec.Struct, frozen=True, tag_field="type", tag="dump", kw_only=True):
-    """Everything one node held, read through its debug port: neither coordinated nor repaired.
-
-    `round` names the occasion: `fault-3` just before fault 3 was healed, `handoff` when hints had drained, `final`
-    after every key was read with repair. A node that is down has no dump of that round.
-    """
-
-    at: int
-    round: str
-    node: str
-    held: tuple[Held, ...]
-
-
-class Settled(msgspec.Struct, frozen=True, tag_field="type", tag="settled", kw_only=True, omit_defaults=True):
-    """The wait for quiet ended: quiet, still draining at the bound (`moving`), or stuck; with each node's open work."""
-
-    at: int
-    round: str
-    state: str
-    waited_ns: int
-    work: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
-
-
-class RunEnded(msgspec.Struct, frozen=True, tag_field="type", tag="end", kw_only=True, omit_defaults=True):
-    """The last record of a run that was not killed; `interrupted` says why it was cut short."""
-
-    at: int
-    interrupted: str | None = None
-
-
-Record = RunStarted | PhaseBegan | Invoked | Completed | FaultChanged | NodeChanged | Dumped | Settled | RunEnded
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
@@ -266,6 +163,11 @@ class History:
     def settled(self) -> tuple[Settled, ...]:
         """How each wait for quiet ended."""
         return tuple(r for r in self.records if type(r) is Settled)
+
+    @cached_property
+    def rings(self) -> tuple[RingTold, ...]:
+        """What nodes told of the ring, in order."""
+        return tuple(r for r in self.records if type(r) is RingTold)
 
     @cached_property
     def _dumps(self) -> dict[str, dict[str, Dumped]]:

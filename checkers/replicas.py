@@ -16,6 +16,9 @@ FINAL = "final"
 HANDOFF = "handoff"
 _FAULT = "fault-"
 
+MEMBER = ("valid", "joining", "leaving", "down")
+"""The states of a node that the ring reckons with."""
+
 VersionSet = frozenset[tuple[str, str]]
 """The (dot, value) pairs that a replica holds for a key: the order of siblings means nothing."""
 
@@ -31,7 +34,7 @@ def fault_round(fault_id: int) -> str:
     return f"{_FAULT}{fault_id}"
 
 
-def members(history: History) -> tuple[str, ...]:
+def members_ever(history: History) -> tuple[str, ...]:
     """Every node that was ever part of the run: those it began with, and those started later."""
     joined = (change.node for change in history.node_changes if change.event == "started")
     return tuple(dict.fromkeys((*history.run.nodes, *joined)))
@@ -42,12 +45,12 @@ class Snapshot:
 
     def __init__(self, history: History, round_name: str) -> None:
         dumps = history.dumps(round_name)
-        known = members(history)
+        known = members_ever(history)
         order = (*(node for node in known if node in dumps), *(node for node in dumps if node not in known))
         self.round = round_name
         self.nodes: tuple[str, ...] = order
-        emptied = _down_and_emptied(history)
-        self.absent = tuple(node for node in known if node not in dumps and node not in emptied)
+        without = (*_down_and_emptied(history), *_outside(history))
+        self.absent = tuple(node for node in known if node not in dumps and node not in without)
         self._held: dict[str, list[tuple[str, Held]]] = {}
         for node in order:
             self._index(dumps[node])
@@ -139,6 +142,13 @@ class Snapshot:
 def version_set(versions: tuple[Version, ...]) -> VersionSet:
     """Forget the order in which siblings were listed."""
     return frozenset((version.dot, version.value) for version in versions)
+
+
+def _outside(history: History) -> tuple[str, ...]:
+    """The nodes that the ring does without, as all tell who told of it last: nobody asks them for anything."""
+    last = {told.node: told for told in history.rings}
+    members = {node for told in last.values() for node, state in told.states.items() if state in MEMBER}
+    return tuple(node for node in members_ever(history) if node not in members) if last else ()
 
 
 def _down_and_emptied(history: History) -> frozenset[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checkers.causality import PUT, is_acknowledged, is_refused
-from checkers.episodes import Episode, downtimes, episodes
+from checkers.episodes import Episode, downtimes, episodes, is_early
 from checkers.evidence import change_lines, counted, cut_to, fault_lines, listed, operation_lines
 from checkers.history import History, Operation
 from checkers.replicas import Snapshot, fault_round
@@ -160,7 +160,7 @@ def _calm(history: History, puts: list[Operation]) -> list[Operation]:
         put
         for put in puts
         if put.completed is not None
-        and not _is_of_its_own(put)
+        and not (_is_of_its_own(put) or is_early(history, put))
         and history.phase_at(put.invoked.at) == "stress"
         and bisect_right(begins, put.completed.at) == bisect_right(ends, put.invoked.at)
     ]

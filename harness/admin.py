@@ -1,7 +1,8 @@
-"""The commands of an operator: look at a living cluster, and change who belongs to it.
+"""The commands of an operator: look at a living cluster, change who belongs to it, bring its data out and in again.
 
-Exit codes: 0 done, 1 refused by the node, 64 for what cannot be asked for, 69 when nobody answers. This file knows
-options and exit codes. Heavy modules are imported by the commands that need them, so that `--help` is quick.
+Exit codes: 0 done, 1 refused by the node, 64 for what cannot be asked for, 69 when nobody answers, 74 for a file that
+cannot be read or written. This file knows options and exit codes. Heavy modules are imported by the commands that need
+them, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from harness.admin_options import Asked, asking, committing, place
 from harness.spec import UsageError
 
 if TYPE_CHECKING:
@@ -24,17 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT = "127.0.0.1:7101"
 EXIT_REFUSED = 1
 EXIT_UNAVAILABLE = os.EX_UNAVAILABLE
-
-
-class Asked(NamedTuple):
-    """Whom to ask, how long to wait for an answer, and whether it is to be JSON."""
-
-    at: str
-    timeout_s: float
-    as_json: bool
+EXIT_FILE = os.EX_IOERR
 
 
 @click.group("admin")
@@ -42,45 +36,11 @@ def admin_command() -> None:
     """Look at a living cluster, and change who belongs to it: stage orders at any node, look at the plan, commit it."""
 
 
-def _asking(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that all of them have, as one argument `asked`."""
-
-    @wraps(command)
-    def with_asked(at: str, timeout_s: float, as_json: bool, **others: Any) -> None:
-        command(Asked(at, timeout_s, as_json), **others)
-
-    timeout = click.FloatRange(0.001, 3600)
-    options = (
-        click.option("--at", default=AT, envvar="KEELHAUL_AT", show_default=True, show_envvar=True, help="HOST:PORT."),
-        click.option("--timeout", "timeout_s", type=timeout, default=5.0, show_default=True, help="Seconds."),
-        click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON."),
-    )
-    decorated: Callable[..., None] = with_asked
-    for option in reversed(options):
-        decorated = option(decorated)
-    return decorated
-
-
-def _place(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where a new node stands."""
-    for name, about in (("--dc", "Its data centre."), ("--rack", "Its rack."), ("--host", "Its physical host.")):
-        command = click.option(name, default="", help=about)(command)
-    capacity = click.option(
-        "--capacity", type=click.IntRange(1, 1024), default=1, help="Twice as much: twice the load."
-    )
-    return capacity(command)
-
-
-def _committing(command: Callable[..., None]) -> Callable[..., None]:
-    about = "Stage it, show the plan and commit it in one go, where nothing else is staged."
-    return click.option("--commit", is_flag=True, help=about)(command)
-
-
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
 @admin_command.command("status")
-@_asking
+@asking
 def status_command(asked: Asked) -> None:
     """Every member: state, share, seats, hints, and whether all of them know the same ring."""
     from harness import admin_tables
@@ -90,7 +50,7 @@ def status_command(asked: Asked) -> None:
 
 
 @admin_command.command("ring")
-@_asking
+@asking
 def ring_command(asked: Asked) -> None:
     """The ring as one node knows it: members, moves that are due, and the changes that made it."""
     from harness import admin_tables
@@ -100,7 +60,7 @@ def ring_command(asked: Asked) -> None:
 
 
 @admin_command.command("transfers")
-@_asking
+@asking
 def transfers_command(asked: Asked) -> None:
     """Seats that pass from one node to another, as the givers tell it."""
     from harness import admin_tables
@@ -109,7 +69,7 @@ def transfers_command(asked: Asked) -> None:
 
 
 @admin_command.command("hints")
-@_asking
+@asking
 def hints_command(asked: Asked) -> None:
     """Hints by who holds them, and for whom."""
     from harness import admin_tables
@@ -118,7 +78,7 @@ def hints_command(asked: Asked) -> None:
 
 
 @admin_command.command("anti-entropy")
-@_asking
+@asking
 def anti_entropy_command(asked: Asked) -> None:
     """What anti-entropy found and repaired, and what background work is granted."""
     from harness import admin_tables
@@ -128,7 +88,7 @@ def anti_entropy_command(asked: Asked) -> None:
 
 @admin_command.command("locate")
 @click.argument("key")
-@_asking
+@asking
 def locate_command(asked: Asked, key: str) -> None:
     """Where KEY lies on the ring, and who is responsible for it."""
     from harness import admin_tables
@@ -149,20 +109,20 @@ def locate_command(asked: Asked, key: str) -> None:
 @admin_command.command("join")
 @click.argument("node")
 @click.argument("address")
-@_place
-@_committing
-@_asking
-def join_command(asked: Asked, node: str, address: str, commit: bool, **place: Any) -> None:
+@place
+@committing
+@asking
+def join_command(asked: Asked, node: str, address: str, commit: bool, **stands: Any) -> None:
     """Let NODE, which is dialled at ADDRESS, become a member."""
     from harness.admin_asking import Order
 
-    _order(asked, Order("join", node, *_comer(node, address, place)), commit=commit)
+    _order(asked, Order("join", node, *_comer(node, address, stands)), commit=commit)
 
 
 @admin_command.command("leave")
 @click.argument("node")
-@_committing
-@_asking
+@committing
+@asking
 def leave_command(asked: Asked, node: str, commit: bool) -> None:
     """Let NODE, which is there, hand over all of its keys and be a member no more."""
     from harness.admin_asking import Order
@@ -174,20 +134,20 @@ def leave_command(asked: Asked, node: str, commit: bool) -> None:
 @click.argument("old")
 @click.argument("new")
 @click.argument("address")
-@_place
-@_committing
-@_asking
-def replace_command(asked: Asked, old: str, new: str, address: str, commit: bool, **place: Any) -> None:
+@place
+@committing
+@asking
+def replace_command(asked: Asked, old: str, new: str, address: str, commit: bool, **stands: Any) -> None:
     """Let NEW, which is dialled at ADDRESS, take the place of OLD, which is dead."""
     from harness.admin_asking import Order
 
-    _order(asked, Order("replace", old, *_comer(new, address, place)), commit=commit)
+    _order(asked, Order("replace", old, *_comer(new, address, stands)), commit=commit)
 
 
 @admin_command.command("down")
 @click.argument("node")
-@_committing
-@_asking
+@committing
+@asking
 def down_command(asked: Asked, node: str, commit: bool) -> None:
     """Mark NODE as dead, so that nobody waits for the keys that it is to hand over; it stays a member."""
     from harness.admin_asking import Order
@@ -196,7 +156,7 @@ def down_command(asked: Asked, node: str, commit: bool) -> None:
 
 
 @admin_command.command("plan")
-@_asking
+@asking
 def plan_command(asked: Asked) -> None:
     """What the staged orders would do, and the token to commit exactly that."""
     from harness import admin_tables
@@ -209,7 +169,7 @@ def plan_command(asked: Asked) -> None:
 
 @admin_command.command("commit")
 @click.option("--plan", "token", help="The token of the plan that is meant.")
-@_asking
+@asking
 def commit_command(asked: Asked, token: str | None) -> None:
     """Make the staged orders changes of the ring, if they still do what that plan said."""
     from harness import admin_tables
@@ -223,14 +183,63 @@ def commit_command(asked: Asked, token: str | None) -> None:
 
 
 @admin_command.command("clear")
-@_asking
+@asking
 def clear_command(asked: Asked) -> None:
     """Forget everything that is staged there."""
     _ask(asked, lambda admin: admin.unstage(asked.at))
     _tell(asked, {"orders": []}, ["nothing is staged"])
 
 
-def _comer(node: str, address: str, place: dict[str, Any]) -> tuple[Any, str]:
+# --- archives --------------------------------------------------------------------------------------------------------
+
+
+@admin_command.command("archive")
+@click.argument("partition", type=int, required=False)
+@click.option("--of", "key", help="The partition of this key.")
+@click.option("--all", "everything", is_flag=True, help="All partitions, into a directory.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file, or the directory with --all.")
+@asking
+def archive_command(asked: Asked, partition: int | None, key: str | None, everything: bool, out: Path) -> None:
+    """Bring PARTITION into a file, as one of its nodes keeps it; it is named by its end, as `ring --json` has it."""
+    from harness import admin_archiving, admin_tables
+
+    if [partition is not None, key is not None, everything].count(True) != 1:
+        raise UsageError("archive: give one of PARTITION, --of KEY and --all")
+
+    async def archived(admin: Admin) -> list[admin_archiving.Saved]:
+        if everything:
+            return await admin_archiving.archive_all(admin, asked.at, out)
+        where = await admin_archiving.source(admin, asked.at)
+        if partition is not None:
+            seats = admin_archiving.partition(where.ring, partition)
+        else:
+            seats = (await admin.locate(asked.at, (key or "").encode(errors="surrogateescape"))).seats
+        return [await admin_archiving.archive(admin, where, seats, out)]
+
+    saved = _ask(asked, archived)
+    _tell(asked, tuple(saved), admin_tables.archived(saved))
+
+
+@admin_command.command("restore")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@asking
+def restore_command(asked: Asked, files: tuple[Path, ...]) -> None:
+    """Bring the keys of archives back to all who keep them now, unless any FILE is damaged; what is newer stays."""
+    from harness import admin_archiving, admin_tables
+    from harness.admin_archives import ArchiveError, checked
+
+    try:
+        archives = [checked(file) for file in files]
+    except ArchiveError as error:
+        _fail(str(error), EXIT_FILE)
+    brought = _ask(asked, lambda admin: admin_archiving.restore(admin, asked.at, archives))
+    _tell(asked, brought, admin_tables.restored(brought))
+
+
+# --- orders ----------------------------------------------------------------------------------------------------------
+
+
+def _comer(node: str, address: str, stands: dict[str, Any]) -> tuple[Any, str]:
     """Who comes, and where it is dialled."""
     from node.core.changes import Member
     from node.core.config import ConfigError
@@ -240,7 +249,7 @@ def _comer(node: str, address: str, place: dict[str, Any]) -> tuple[Any, str]:
         parsed(address)
     except ConfigError as error:
         raise UsageError(str(error)) from error
-    return Member(node, **place), address
+    return Member(node, **stands), address
 
 
 def _order(asked: Asked, order: Order, *, commit: bool) -> None:
@@ -271,6 +280,7 @@ def _ask(asked: Asked, question: Callable[[Admin], Awaitable[T]]) -> T:
     """Ask; whatever goes wrong is one line and an exit code."""
     import asyncio
 
+    from harness.admin_archives import ArchiveError
     from harness.admin_asking import operating
     from node.client.admin import RefusedError
     from node.client.client import OutcomeUnknownError, RequestFailedError
@@ -284,6 +294,8 @@ def _ask(asked: Asked, question: Callable[[Admin], Awaitable[T]]) -> T:
         return asyncio.run(answered())
     except ConfigError as error:
         raise UsageError(f"--at: {error}") from error
+    except ArchiveError as error:
+        _fail(str(error), EXIT_FILE)
     except RefusedError as error:
         _fail(error.text, EXIT_REFUSED)
     except RequestFailedError as error:

@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.admin_archiving import Brought, Saved
 from harness.admin_asking import Survey
 from node.core.admin_messages import Done, Located, MemberReport, NodeReport, Plan, RingReport, Seats, TransferReport
 from node.core.changes import Change, Member, Move
@@ -149,6 +150,21 @@ def located(key: str, position: int, report: Located, seats: tuple[Seats, ...]) 
     if sorted(report.after) != sorted(report.seats.nodes):
         yield f"to be        {' '.join(report.after)}"
     yield f"fallbacks    {' '.join(report.fallbacks) or NONE}"
+
+
+def archived(saved: list[Saved]) -> Iterator[RenderableType]:
+    """What has been brought into files."""
+    if len(saved) == 1:
+        (file, header), keys = saved[0], saved[0].header.keys
+        yield f"archived: {_counted(keys, 'key')} of partition {header.end}, as {header.node} keeps them, in {file}"
+        return
+    keys = sum(each.header.keys for each in saved)
+    yield f"archived: {_counted(keys, 'key')} of {_counted(len(saved), 'partition')}, a file each"
+
+
+def restored(brought: Brought) -> Iterator[RenderableType]:
+    """What has been brought back."""
+    yield f"restored: {_counted(brought.keys, 'key')} of {_counted(brought.files, 'archive')}"
 
 
 # --- parts of tables -------------------------------------------------------------------------------------------------

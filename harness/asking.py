@@ -18,6 +18,7 @@ from harness.runs import schedule_of
 from harness.scenarios import Scenario
 from harness.spec import RunSpec, UsageError
 from nemesis.catalog import fits, missing_powers, needs_files
+from nemesis.powers import Membership
 
 ENGINES_ON_FILES = ("log",)
 """Those whose files exist in every world; in simulation the others are stand-ins."""
@@ -32,6 +33,10 @@ def complete_spec(name: str, scenario: Scenario, *, more_faults: tuple[str, ...]
     if lacking:
         raise UsageError(f"--system {spec.system}: workload {spec.workload} needs {', '.join(lacking)}, which it lacks")
     system.builder(spec)
+    if spec.spares and Membership not in system.POWERS:
+        raise UsageError(
+            f"--spares is {spec.spares}; the nodes of --system {spec.system} are those that it begins with"
+        )
     schedule = schedule_of(spec)
     if scenario.drawn is not None:  # a fault that finds no room is as good as switched off
         struck = {injection.name for injection in schedule}
@@ -77,8 +82,8 @@ def _spec(name: str, scenario: Scenario, options: Mapping[str, Any]) -> RunSpec:
     drawn: dict[str, Any] = {}
     if scenario.drawn is not None:
         drawn = scenario.drawn(Random(f"{options.get('seed', 1)}:{name}"))
-    said = {"scenario": name, "world": "", "workload": scenario.workload, "faults": scenario.faults}
-    settings = {**drawn.get("settings", {}), **options.get("settings", {})}
+    said = {"scenario": name, "world": "", "workload": scenario.workload, "faults": scenario.injects, **scenario.fields}
+    settings = {**scenario.fields.get("settings", {}), **drawn.get("settings", {}), **options.get("settings", {})}
     spec = msgspec.convert({"seed": 1, **said, **drawn, **options, "settings": settings}, RunSpec)
     return _fitted(spec, drawn.keys() - options.keys())
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.admin import admin_command
 from harness.hunting import COMMANDS
 from harness.options import EXIT, EXIT_FAILED, EXIT_USAGE, given, look_here_for, runs_option, spec_options
 from harness.spec import UsageError
@@ -114,7 +115,7 @@ def replay_command(run: Path, world: str | None, runs: Path) -> None:
     schedule = load_schedule(directory, spec)
     console = console_for(sys.stdout)
     console.print(f"{chosen.note}; repeating {directory}", style="bold", highlight=False)
-    script = load_script(directory / SCRIPT, spec.node_ids) if spec.scripted else None
+    script = load_script(directory / SCRIPT, spec.all_ids) if spec.scripted else None
     line = shlex.join(["keelhaul", "replay", str(directory)]) if spec.scripted else None
     finished = Series(chosen, runs, console, keep_traces=spec.world == "sim").run_one(spec, schedule, script, line)
     answer = finished.judgement.answer.value
@@ -193,7 +194,7 @@ def _checkers_of(workload: str) -> tuple[str, ...] | None:
     return checkers or None
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, admin_command):
     cli.add_command(_command)
 
 

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from checkers.history import Ack, Held, Outcome, Version
+from checkers.history import Ack, Held, Outcome, RingTold, Version
 from harness.spec import RunSpec
-from nemesis.powers import Powers
+from nemesis.powers import Powers, Standing
 
 
 class WorldError(Exception):
@@ -81,6 +81,37 @@ class Inspector(Protocol):
         """Let go of connections."""
 
 
+class Operator(Protocol):
+    """An operator of a system whose ring lives: `operator(spec, dial)` of its file, where it has `Membership`.
+
+    Orders and their errors are those of `nemesis.powers.Membership`.
+    """
+
+    async def order(self, at: str, operation: str, node: str, other: str = "") -> None:
+        """Stage an order, and nothing else, look at the plan, and commit it."""
+
+    async def stage(self, at: str, operation: str, node: str, other: str = "") -> int:
+        """Only stage an order; returns how many are staged there now."""
+
+    async def unstage(self, at: str) -> None:
+        """Let the node forget everything that is staged there."""
+
+    async def plan(self, at: str) -> str:
+        """What a commit of all that is staged there now has to name."""
+
+    async def commit(self, at: str, token: str) -> None:
+        """Commit what is staged there, if it still is what the plan of that name said."""
+
+    async def standing(self, at: str) -> Standing:
+        """The ring as the node tells it, in short."""
+
+    async def ring(self, at: str, round_name: str, now_ns: int) -> RingTold | None:
+        """The ring as the node tells it, and what it did for it, as a record; None when it does not answer."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
 Changed = Callable[[str, str, dict[str, Any]], None]
 """Told when something happens to a node: its name, `started`, `killed`, `stopped`, `wiped`, `exited`, `paused` or
 `resumed`, and detail.
@@ -92,7 +123,7 @@ class Cluster(Protocol):
 
     @property
     def nodes(self) -> Sequence[str]:
-        """The nodes' names, in order."""
+        """Every node there is, in order: those that the cluster began with, then those that may come."""
 
     @property
     def powers(self) -> Powers:
@@ -112,6 +143,10 @@ class Cluster(Protocol):
 
     async def inspector(self) -> Inspector:
         """Open the view from outside."""
+
+    @property
+    def operator(self) -> Operator | None:
+        """Who gives orders to the ring; none where the ring does not live. It is the world's to close."""
 
 
 class World(Protocol):

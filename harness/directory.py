@@ -89,10 +89,10 @@ def load_schedule(directory: Path, spec: RunSpec) -> Schedule:
 
 def impossible(schedule: Schedule, spec: RunSpec) -> str | None:
     """The first thing in a schedule that is not there: a fault, a node, or a time."""
-    known, nodes = fault_names(), spec.node_ids
+    known, nodes = fault_names(), spec.all_ids
     for injection in schedule:
         plan = injection.plan
-        named = (*plan.nodes, *(node for link in (*plan.links, *plan.paths) for node in link))
+        named = (*plan.nodes, *plan.spares, *(node for link in (*plan.links, *plan.paths) for node in link))
         strange = next((node for node in named if node not in nodes), None)
         if injection.name not in known:
             return f"fault {injection.id} is a '{injection.name}'; there is {', '.join(known)}"

@@ -102,7 +102,7 @@ def _of_run(name: Path, runs: Path) -> Subject:
             raise UsageError(str(error)) from error
         return Subject(history, verdict.judgement, picture, notes=(NO_MESSAGES,))
     look_here_for(spec.variant)
-    script = load_script(directory / SCRIPT, spec.node_ids) if spec.scripted else None
+    script = load_script(directory / SCRIPT, spec.all_ids) if spec.scripted else None
     observed = observe(Plot(spec, load_schedule(directory, spec), script))
     same = observed.simulated.digest == verdict.digest
     notes: tuple[str, ...] = (

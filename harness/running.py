@@ -26,7 +26,7 @@ from nemesis.schedule import Schedule
 from reports.live import watching
 from reports.terminal import print_report
 
-AROUND_S = 9.0
+AROUND_S = 18.0
 """What a run in real time takes beside its stress: start, load, settle twice, end."""
 
 

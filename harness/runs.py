@@ -30,9 +30,10 @@ from harness.sim.watching import Watcher
 from harness.spec import RunSpec, UsageError, save
 from harness.story import Plot, tell
 from nemesis.budget import exceeded
-from nemesis.catalog import NoSuchFaultError
+from nemesis.catalog import NoSuchFaultError, spares_of
 from nemesis.powers import PlanError, PowerError
 from nemesis.schedule import Schedule, draw
+from nemesis.timeline import drawn, faults_of
 
 KEY_S = 0.05
 """How long loading or repairing one key may take on average."""
@@ -87,20 +88,45 @@ class _Run:
 
 
 def schedule_of(spec: RunSpec) -> Schedule:
-    """Draw the faults of a run; raises `UsageError` when they make no sense for so few nodes."""
+    """Draw the faults of a run, those of its scenario's timeline and those that strike again and again.
+
+    Raises `UsageError` when they make no sense for so few nodes, or for so short a run.
+    """
+    scenario = plugins.scenario(spec.scenario)
+    timeline = scenario.timeline if scenario is not None else ()
+    again = [name for name in spec.faults if name not in faults_of(timeline)]
     if not spec.faults:
         return ()
     try:
-        return draw(
-            spec.faults,
-            spec.node_ids,
-            seed=spec.seed,
-            duration_ns=int(spec.time_limit_s * 1e9),
-            every_ns=int(spec.every_s * 1e9),
-            for_ns=int(spec.for_s * 1e9),
-        )
+        beats = drawn(timeline, spec.node_ids, seed=spec.seed, spares=spec.spare_ids, groups=spec.centres)
+        schedule = _drawn_beside(beats, again, spec)
     except (PlanError, NoSuchFaultError) as error:
         raise UsageError(f"scenario {spec.scenario}: {error}") from error
+    ends_s = max((injection.until_ns for injection in beats), default=0) / 1e9
+    if ends_s > spec.time_limit_s:
+        limit = f"--time-limit is {spec.time_limit_s:g}"
+        raise UsageError(f"{limit}; the faults of scenario {spec.scenario} take {ends_s:g} s")
+    for name in again:
+        if spares_of(name) > spec.spares and not is_drawn(spec.scenario):
+            raise UsageError(f"--spares is {spec.spares}; {name} needs {spares_of(name)}: nodes that are to come")
+    return schedule
+
+
+def _drawn_beside(beats: Schedule, faults: list[str], spec: RunSpec) -> Schedule:
+    """Draw the faults that strike again and again beside those that have their times."""
+    if not faults:
+        return beats
+    return draw(
+        faults,
+        spec.node_ids,
+        seed=spec.seed,
+        duration_ns=int(spec.time_limit_s * 1e9),
+        every_ns=int(spec.every_s * 1e9),
+        for_ns=int(spec.for_s * 1e9),
+        spares=spec.spare_ids,
+        least=spec.n,
+        beside=beats,
+    )
 
 
 def hard_deadline_s(spec: RunSpec) -> float:
@@ -270,6 +296,7 @@ def _run_record(spec: RunSpec) -> RunStarted:
         workload=spec.workload,
         seed=spec.seed,
         nodes=spec.node_ids,
+        spares=spec.spare_ids,
         n=spec.n,
         r=spec.r,
         w=spec.w,

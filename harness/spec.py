@@ -26,6 +26,8 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     With `open_loop` operations begin when they are due, `rate` a second, whether or not earlier ones have ended.
     `variant` names a module whose `NODE` replaces the shipped one, to try the harness on a node with a known bug.
     `settings` are the system's own constants by name, such as `hint_retry_ms`. `engine` is what nodes keep data in.
+    `spares` are nodes that exist beside the `nodes` that the cluster begins with, and that a fault may let in; all of
+    them stand in so many data centres (`dcs`), each of so many `racks`, dealt in turn.
 
     The rest is for simulation. `message_seed` draws what the world draws (delays, lengths of syncs, starts) in place of
     `seed`, so that one workload under one fault schedule can be tried in many orders of its messages. Delays on links
@@ -45,6 +47,9 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     time_limit_s: float = 20.0
     settle_limit_s: float = 30.0
     nodes: int = 5
+    spares: int = 0
+    dcs: int = 1
+    racks: int = 1
     n: int = 3
     r: int = 2
     w: int = 2
@@ -63,8 +68,30 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def node_ids(self) -> tuple[str, ...]:
-        """The nodes' names: n1, n2, …"""
+        """The names of the nodes that the cluster begins with: n1, n2, …"""
         return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+
+    @property
+    def spare_ids(self) -> tuple[str, ...]:
+        """The names of the nodes that may come: those that follow."""
+        return tuple(f"n{number}" for number in range(self.nodes + 1, self.nodes + self.spares + 1))
+
+    @property
+    def all_ids(self) -> tuple[str, ...]:
+        """Every node that there is."""
+        return self.node_ids + self.spare_ids
+
+    def place_of(self, node: str) -> tuple[str, str]:
+        """The data centre and the rack that a node stands in; each is empty where there is only one."""
+        number = self.all_ids.index(node)
+        dc, rack = number % self.dcs + 1, number // self.dcs % self.racks + 1
+        return f"dc{dc}" if self.dcs > 1 else "", f"dc{dc}-r{rack}" if self.racks > 1 else ""
+
+    @property
+    def centres(self) -> dict[str, tuple[str, ...]]:
+        """Who stands in which data centre, where there are several."""
+        names = [f"dc{number}" for number in range(1, self.dcs + 1)] if self.dcs > 1 else []
+        return {name: tuple(node for node in self.all_ids if self.place_of(node)[0] == name) for name in names}
 
     @property
     def world_seed(self) -> int:
@@ -76,6 +103,9 @@ class RunSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if not re.fullmatch(r"\w[\w.-]*", self.scenario, re.ASCII):
             raise UsageError(f"scenario '{self.scenario}': a name has letters, digits, dots, dashes and underscores")
         _within("--nodes", self.nodes, 1, 64)
+        _within("--spares", self.spares, 0, 64 - self.nodes, f"{self.nodes} nodes")
+        _within("--dcs", self.dcs, 1, self.nodes, f"{self.nodes} nodes")
+        _within("--racks", self.racks, 1, self.nodes, f"{self.nodes} nodes")
         _within("--n", self.n, 1, self.nodes, f"{self.nodes} nodes")
         _within("--r", self.r, 1, self.n, f"n = {self.n}")
         _within("--w", self.w, 1, self.n, f"n = {self.n}")

@@ -1,5 +1,7 @@
 """The story of a run: prepare, load, stress, heal, settle, repair. One function, read from top to bottom.
 
+Where nodes repair each other by themselves (anti-entropy), the last phase only waits for that; elsewhere it reads every
+key with repair.
 The same story is told in every world; only what `cluster` is differs. It writes a history and decides nothing:
 judging comes afterwards, from the file.
 """
@@ -16,13 +18,14 @@ from typing import Any
 from checkers.history import FaultChanged, PhaseBegan
 from harness import plugins
 from harness.clients import Client, as_drawn
+from harness.company import Company
 from harness.contracts import Cluster, Session, Step
 from harness.open_loop import InFlight, OpenLoop, due_times
 from harness.recorder import Recorder
 from harness.script import LOAD, Script
 from harness.settling import Settling
 from harness.spec import RunSpec
-from nemesis.powers import CureError, PowerError
+from nemesis.powers import CureError
 from nemesis.runner import FaultEvent
 from nemesis.runner import run as run_nemesis
 from nemesis.schedule import Injection, Schedule
@@ -59,8 +62,14 @@ async def tell(plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
     spec = plot.spec
     system = plugins.system(spec.system)
     inspector = await cluster.inspector()
+    company = Company(cluster, spec)
     settling = Settling(
-        inspector, cluster.nodes, recorder, apart_s=system.quiet_apart_s(spec), limit_s=spec.settle_limit_s
+        inspector,
+        company.in_reach,
+        recorder,
+        apart_s=system.quiet_apart_s(spec),
+        limit_s=spec.settle_limit_s,
+        operator=cluster.operator,
     )
     try:
         _phase(recorder, "load")
@@ -72,16 +81,25 @@ async def tell(plot: Plot, cluster: Cluster, recorder: Recorder) -> None:
             await _stress(plot, cluster, recorder, settling)
 
         _phase(recorder, "heal")
-        await _heal(cluster)
+        await company.heal()
 
         _phase(recorder, "settle")
         await settling.quiet("handoff")
 
         _phase(recorder, "repair")
-        await _repair(plot.keys, cluster)
-        await settling.quiet("final")
+        apart_s = repaired_apart_s(spec)
+        if apart_s is None:
+            await _repair(plot.keys, cluster, company.in_reach())
+        await settling.quiet("final", apart_s or system.quiet_apart_s(spec))
     finally:
         await inspector.close()
+
+
+def repaired_apart_s(spec: RunSpec) -> float | None:
+    """How far apart two looks at a cluster are that repairs itself; None for one that does not."""
+    of_system = getattr(plugins.system(spec.system), "repaired_apart_s", None)
+    apart_s: float | None = of_system(spec) if of_system is not None else None
+    return apart_s
 
 
 def _loading(spec: RunSpec) -> tuple[Step, ...]:
@@ -183,21 +201,13 @@ class _Cast:
         return due_times(Random(f"{self._spec.seed}:arrivals:{name}"), self._began_ns, 1 / think_s)
 
 
-async def _heal(cluster: Cluster) -> None:
-    """Start every node that is not running. One that cannot start is for the checkers to see: dead, or silent."""
-    down = [node for node in cluster.nodes if not cluster.running(node)]
-    for answer in await asyncio.gather(*(cluster.start(node) for node in down), return_exceptions=True):
-        if isinstance(answer, BaseException) and not isinstance(answer, PowerError):
-            raise answer
-
-
-async def _repair(keys: Sequence[str], cluster: Cluster) -> None:
-    """Read every key once with repair: until there is anti-entropy, nothing else mends a key that handoff did not."""
+async def _repair(keys: Sequence[str], cluster: Cluster, nodes: Sequence[str]) -> None:
+    """Read every key once with repair: without anti-entropy nothing else mends a key that handoff did not."""
     session = await cluster.session("repair")
     try:
         for number, key in enumerate(keys):
             for attempt in range(REPAIR_ATTEMPTS):
-                node = cluster.nodes[(number + attempt) % len(cluster.nodes)]
+                node = nodes[(number + attempt) % len(nodes)]
                 if await session.read_repairing(key, node):
                     break
     finally:

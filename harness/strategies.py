@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 from msgspec.structs import replace
 
 from harness.contracts import Step
-from nemesis.catalog import NoSuchFaultError, is_beyond, load, loses_disk, names
+from nemesis.catalog import NoSuchFaultError, goes, is_beyond, is_staged, load, loses_disk, names, spares_of
 from nemesis.powers import PlanError
 from nemesis.schedule import Injection, Schedule, collide
 from node.core.config import ClusterConfig
@@ -41,9 +41,9 @@ def fault_schedules(
 ) -> SearchStrategy[Schedule]:
     """Schedules of at most so many faults at these nodes, all of them healed when the duration is over.
 
-    Without `faults` it is all that there are, but for those that need more nodes, and those that no configuration
-    claims to survive. What the harness' own schedules keep is kept here: two faults of one power never hold the same
-    node or link, and one disk is lost at the most.
+    Without `faults` it is all that there are, but for those that need more nodes, those whose victims do not come back,
+    and those that no configuration claims to survive. What the harness' own schedules keep is kept here: two faults of
+    one power never hold the same node or link, and one disk is lost at the most.
     """
     ticks = int(duration_s * 1e9) // TICK_NS
     _check_nodes(nodes)
@@ -82,8 +82,14 @@ def _injections(draw: st.DrawFn, nodes: tuple[str, ...], frail: str, ticks: int,
 
 
 def _survivable(nodes: Sequence[str]) -> tuple[str, ...]:
-    """All faults that these nodes are enough for, but for those that say of themselves that they go beyond."""
-    return tuple(name for name in names() if not is_beyond(name) and _why_not(name, nodes) is None)
+    """All faults that these nodes are enough for, but for those that say of themselves that they go beyond, that their
+    victims do not come back, or that others have to be chosen for them.
+    """
+    return tuple(
+        name
+        for name in names()
+        if not (is_beyond(name) or is_staged(name) or goes(name)) and _why_not(name, nodes) is None
+    )
 
 
 def _why_not(name: str, nodes: Sequence[str]) -> str | None:
@@ -92,7 +98,7 @@ def _why_not(name: str, nodes: Sequence[str]) -> str | None:
         load(name).plan(nodes[:1] if loses_disk(name) else nodes, Random("whether it can be planned"))
     except (NoSuchFaultError, PlanError) as error:
         return str(error)
-    return None
+    return f"{name} lets nodes in, and a schedule of these nodes has none to come" if spares_of(name) else None
 
 
 def _check_fault(name: str, nodes: Sequence[str]) -> None:

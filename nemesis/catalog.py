@@ -10,7 +10,7 @@ from random import Random
 from typing import cast
 
 from nemesis import faults
-from nemesis.powers import Disks, Fault, PlanError, Processes
+from nemesis.powers import Disks, Fault, Membership, PlanError, Processes
 
 
 class NoSuchFaultError(LookupError):
@@ -58,7 +58,22 @@ def needs_files(name: str) -> bool:
 def ends_process(name: str) -> bool:
     """Whether the fault takes its victims' processes down; one with power over them may say `ENDS_PROCESS = False`."""
     fault = load(name)
-    return fault.NEEDS in (Processes, Disks) and bool(getattr(fault, "ENDS_PROCESS", True))
+    return fault.NEEDS in (Processes, Disks, Membership) and bool(getattr(fault, "ENDS_PROCESS", True))
+
+
+def spares_of(name: str) -> int:
+    """How many spares the fault says that it brings into the cluster."""
+    return int(getattr(load(name), "SPARES", 0))
+
+
+def is_staged(name: str) -> bool:
+    """Whether the fault says of itself that it makes sense only where somebody has thought of what goes with it."""
+    return bool(getattr(load(name), "STAGED", False))
+
+
+def goes(name: str) -> bool:
+    """Whether the fault says of itself that its victims are no members afterwards."""
+    return bool(getattr(load(name), "GOES", False))
 
 
 def missing_powers(wanted: Iterable[str], granted: Collection[type]) -> list[str]:

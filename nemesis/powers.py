@@ -67,6 +67,48 @@ class Processes(Protocol):
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The ring as one node tells it: each member's state by its name, how many moves of seats are due, its digest.
+
+    A state is `valid`, `joining`, `leaving`, `left` or `down`; who is not named was never a member.
+    """
+
+    states: Mapping[str, str]
+    moves: int = 0
+    ring: str = ""
+
+
+class Membership(Processes, Protocol):
+    """The power of an operator over the ring, and over the processes of all nodes, also of those that are to come.
+
+    Orders go to a node, `at`. Methods raise `OrderRefusedError` when it says no, and `PowerError` when nobody knows
+    what has become of the order. `operation` is `join`, `leave`, `replace` (`node` by `other`) or `down`.
+    """
+
+    @property
+    def spares(self) -> Sequence[str]:
+        """The nodes that exist, were not started and are no members, in order."""
+
+    async def order(self, at: str, operation: str, node: str, other: str = "") -> None:
+        """Stage an order, and nothing else, look at the plan, and commit it."""
+
+    async def stage(self, at: str, operation: str, node: str, other: str = "") -> int:
+        """Only stage an order; returns how many are staged there now."""
+
+    async def unstage(self, at: str) -> None:
+        """Let the node forget everything that is staged there."""
+
+    async def plan(self, at: str) -> str:
+        """What a commit of all that is staged there now has to name."""
+
+    async def commit(self, at: str, token: str) -> None:
+        """Commit what is staged there, if it still is what the plan of that name said."""
+
+    async def standing(self, at: str) -> Standing:
+        """The ring as the node tells it."""
+
+
+@dataclass(frozen=True)
 class Disturbance:
     """What a bad link does to what it carries; every part is off at its default.
 
@@ -175,6 +217,12 @@ class Disks(Processes, Protocol):
         Returns how many bytes were changed or cut; 0 when there is nothing to damage.
         """
 
+    async def copy(self, node: str) -> None:
+        """Copy the disk of a node that is down, as a backup does; a later copy takes the place of an earlier one."""
+
+    async def put_back(self, node: str) -> bool:
+        """Put the copy in the place of the disk of a node that is down; whether that held anything else by then."""
+
 
 Powers = Mapping[type, Any]
 """What a world grants: each power by its protocol, `{Network: …, Processes: …}`, as a fault names it in `NEEDS`."""
@@ -182,6 +230,10 @@ Powers = Mapping[type, Any]
 
 class PowerError(Exception):
     """The world could not do what was asked; the message names the node and what happened."""
+
+
+class OrderRefusedError(PowerError):
+    """A node would not take an order, and nothing has come of it; the message is the node's."""
 
 
 class CureError(PowerError):
@@ -197,7 +249,8 @@ class Plan:
     """What a fault will do, drawn before it does it: plain data, so that a run can be repeated and shrunk.
 
     `links` are cut links, `paths` are links that carry on badly, `nodes` are victims, `sides` the groups that a cut
-    leaves, where it leaves groups, and `how` are the fault's own numbers by name, such as `delay_ms`.
+    leaves, where it leaves groups, `spares` are nodes that come into the cluster, and `how` are the fault's own numbers
+    by name, such as `delay_ms`.
     """
 
     links: tuple[Link, ...] = ()
@@ -205,6 +258,7 @@ class Plan:
     sides: tuple[tuple[str, ...], ...] = ()
     paths: tuple[Link, ...] = ()
     how: dict[str, float] = field(default_factory=dict)
+    spares: tuple[str, ...] = ()
 
     def described(self) -> dict[str, Any]:
         """The plan as a record of the history: empty parts left out, links as `a>b`."""
@@ -214,6 +268,7 @@ class Plan:
             "sides": [list(side) for side in self.sides],
             "paths": [f"{source}>{target}" for source, target in self.paths],
             "how": dict(self.how),
+            "spares": list(self.spares),
         }
         return {name: part for name, part in parts.items() if part}
 
@@ -237,7 +292,9 @@ class Fault(Protocol):
     after it only safety is judged. And it may say `LOSES_DISK = True`: its plan takes one victim out of the nodes it is
     given, and that node's data are gone. The schedule then gives it the same single node every time (see
     `nemesis.schedule`). One that has power over processes and leaves them running says `ENDS_PROCESS = False`.
-    What happens within a disk's files says `NEEDS_FILES = True`.
+    What happens within a disk's files says `NEEDS_FILES = True`. `SPARES = 1` says that one spare comes in with it,
+    which the schedule adds to its plan, and `GOES = True` that its victims are no members afterwards. One that makes
+    sense only beside faults that somebody has chosen for it, or beside none, says `STAGED = True`.
     """
 
     @property

@@ -10,17 +10,19 @@ numbers of its own, so that one more fault on the command line does not move tho
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from random import Random
 
 import msgspec
 
-from nemesis.catalog import load, loses_disk
-from nemesis.powers import Disks, Fault, Pauses, Plan, PlanError, Processes
+from nemesis.catalog import ends_process, goes, load, loses_disk, spares_of
+from nemesis.powers import Disks, Fault, Membership, Pauses, Plan, PlanError, Processes
 
 EVERY_NS = 8_000_000_000
 FOR_NS = 4_000_000_000
 SHORTEST_PERIOD_NS = 2_000_000_000
 
+_NEVER_NS = 1 << 62
 _ATTEMPTS = 64
 _ATTEMPTS_PER_LENGTH = 16
 
@@ -78,8 +80,14 @@ def draw(
     duration_ns: int,
     every_ns: int = EVERY_NS,
     for_ns: int = FOR_NS,
+    spares: Sequence[str] = (),
+    least: int = 1,
+    beside: Schedule = (),
 ) -> Schedule:
     """Draw the schedule of a run: a pure function of its arguments.
+
+    `spares` are the nodes that may come into the cluster, each of them once, and `least` is how many of its nodes have
+    to stay in it. What is `beside` was scheduled before, and is part of the answer.
 
     Different faults may be in force together, but two of the same power never hold the same node or link: killing a
     node that is just being restarted tests nothing, and who should start it again? Of two that collide the one named
@@ -96,16 +104,40 @@ def draw(
         raise PlanError("faults need nodes to happen to; there is none")
     beat = rhythm(duration_ns, every_ns, for_ns)
     frail = (Random(f"{seed}:nemesis:disk").choice(list(nodes)),)
-    taken: list[Injection] = []
+    taken = list(beside)
     for name in dict.fromkeys(faults):
         within = frail if loses_disk(name) else nodes
         for number in range(duration_ns // beat.period_ns):
+            if not _room(name, taken, len(nodes) - least, len(spares)):
+                break
             rng = Random(f"{seed}:nemesis:{name}:{number}")
             strike = _strike(name, within, number, beat, rng, taken)
             if strike is not None:
-                taken.append(strike)
-    in_order = sorted(taken, key=lambda injection: injection.at_ns)
+                taken.append(_with_spares(strike, [node for node in spares if not _comes(node, taken)]))
+    return numbered(taken)
+
+
+def numbered(injections: Iterable[Injection]) -> Schedule:
+    """A schedule of these, in order and numbered from one."""
+    in_order = sorted(injections, key=lambda injection: injection.at_ns)
     return tuple(msgspec.structs.replace(injection, id=place) for place, injection in enumerate(in_order, start=1))
+
+
+def _room(name: str, taken: Sequence[Injection], may_go: int, may_come: int) -> bool:
+    """Whether there are still spares for the fault, and members that may go without anybody in their place."""
+    left = may_come - sum(len(injection.plan.spares) for injection in taken)
+    gone = sum(goes(injection.name) and not spares_of(injection.name) for injection in taken)
+    return left >= spares_of(name) and (gone < may_go or not goes(name) or spares_of(name) > 0)
+
+
+def _comes(node: str, taken: Sequence[Injection]) -> bool:
+    return any(node in injection.plan.spares for injection in taken)
+
+
+def _with_spares(injection: Injection, spares: Sequence[str]) -> Injection:
+    """The same injection, with the first of these spares, as many as its fault wants."""
+    plan = replace(injection.plan, spares=tuple(spares[: spares_of(injection.name)]))
+    return msgspec.structs.replace(injection, plan=plan)
 
 
 def _strike(
@@ -124,14 +156,32 @@ def _strike(
 
 
 def collide(one: Injection, other: Injection, rest_ns: int = 0) -> bool:
-    """Whether two injections hold the same node or link at the same time, or closer together than the rest."""
-    apart = one.at_ns >= other.until_ns + rest_ns or other.at_ns >= one.until_ns + rest_ns
+    """Whether two injections hold the same node or link at the same time, or closer together than the rest.
+
+    A victim that goes is held to the end.
+    """
+    apart = one.at_ns >= _free_ns(other, rest_ns) or other.at_ns >= _free_ns(one, rest_ns)
     return not apart and not set(held(one)).isdisjoint(held(other))
 
 
+def _free_ns(injection: Injection, rest_ns: int) -> int:
+    """When what it holds may be held again."""
+    return _NEVER_NS if goes(injection.name) else injection.until_ns + rest_ns
+
+
 def held(injection: Injection) -> tuple[str, ...]:
-    """What the injection holds alone, named so that it sorts: its power with each link, or else each node."""
+    """What the injection holds alone, named so that it sorts: its power with each link, or else each node.
+
+    Who comes and who goes may be killed meanwhile, unless the fault does that itself: that is when it matters.
+    """
     fault: Fault = load(injection.name)
+    if fault.NEEDS is Membership:
+        plan = injection.plan
+        victims = plan.nodes if ends_process(injection.name) else ()
+        return (
+            *(f"{Membership.__name__}:{node}" for node in (*plan.nodes, *plan.spares)),
+            *(f"{Processes.__name__}:{node}" for node in victims),
+        )
     power, described = _SHARED.get(fault.NEEDS, fault.NEEDS).__name__, injection.plan.described()
     return tuple(
         f"{power}:{thing}" for thing in described.get("links") or described.get("paths") or described.get("nodes", ())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+
+from nemesis.timeline import Timeline, faults_of
 
 Drawn = Callable[[Random], dict[str, Any]]
 
@@ -14,11 +16,18 @@ Drawn = Callable[[Random], dict[str, Any]]
 class Scenario:
     """What happens to the cluster, and what clients do meanwhile.
 
-    Where each seed is to be another world, `drawn` draws whatever else a spec says, by the names of its fields; what is
-    asked for on the command line outranks it.
+    Its `faults` are drawn, or stand in a `timeline`. `fields` are what else its spec says, by the names of its fields.
+    Where each seed is to be another world, `drawn` draws those; what is asked for on the command line outranks both.
     """
 
     about: str
     faults: tuple[str, ...] = ()
     workload: str = "register"
     drawn: Drawn | None = None
+    timeline: Timeline = ()
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def injects(self) -> tuple[str, ...]:
+        """Every fault that it has, drawn or at its time."""
+        return tuple(dict.fromkeys((*faults_of(self.timeline), *self.faults)))

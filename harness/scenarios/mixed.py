@@ -13,10 +13,13 @@ from typing import Any
 
 from harness.scenarios import Scenario
 from nemesis import catalog
+from nemesis.powers import Membership
 
 FAULT_SHARE = 0.25
 BEYOND_SHARE = 0.05
 FAULTS_MAX = 5
+SPARES = (0, 0, 0, 1, 2)
+"""How many nodes there are to come; where there is one the ring lives, and members go as well."""
 OPERATIONS = (150, 600)
 """How many operations a run of the drawn length has, so that no seed costs much more than another."""
 
@@ -27,7 +30,7 @@ def draw(rng: Random) -> dict[str, Any]:
     n = min(nodes, rng.choice((3, 3, 3, 2, 4, 5)))
     time_limit_s = rng.choice((8.0, 12.0, 20.0))
     every_s = round(rng.uniform(2.5, time_limit_s / 2), 1)
-    return {
+    world = {
         "nodes": nodes,
         "n": n,
         "r": rng.randint(1, n),
@@ -45,8 +48,9 @@ def draw(rng: Random) -> dict[str, Any]:
         "latency_sigma": rng.choice((0.2, 0.6, 1.2)),
         "on_cut": rng.choice(("drop", "hold", "reset")),
         "settings": _settings(rng),
-        "faults": _faults(rng, nodes),
     }
+    spares = rng.choice(SPARES)
+    return world | {"spares": spares, "faults": _faults(rng, nodes, spares)}
 
 
 def _settings(rng: Random) -> dict[str, int]:
@@ -62,10 +66,18 @@ def _settings(rng: Random) -> dict[str, int]:
     return {name: rng.randint(*bounds) for name, bounds in ranges.items() if rng.random() < 1 / 3}
 
 
-def _faults(rng: Random, nodes: int) -> tuple[str, ...]:
-    """Turn each fault on or off; a shape of partition that takes more nodes than there are stays off."""
+def _faults(rng: Random, nodes: int, spares: int) -> tuple[str, ...]:
+    """Turn each fault on or off; a shape of partition that takes more nodes than there are stays off.
+
+    Where there are no spares the ring stays as it is.
+    """
     names = tuple(f"n{number}" for number in range(1, nodes + 1))
-    known = [name for name in catalog.names() if not catalog.is_beyond(name) and catalog.fits(name, names)]
+    known = [
+        name
+        for name in catalog.names()
+        if not catalog.is_beyond(name) and not catalog.is_staged(name) and catalog.fits(name, names)
+        if spares or catalog.load(name).NEEDS is not Membership
+    ]
     chosen = [name for name in known if rng.random() < FAULT_SHARE]
     beyond = [name for name in catalog.names() if catalog.is_beyond(name)]
     drawn = rng.sample(chosen, min(len(chosen), FAULTS_MAX))

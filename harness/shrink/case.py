@@ -111,7 +111,7 @@ def _with_step(case: Case, op: str, change: object) -> Case:
 def with_fewer_nodes(case: Case) -> Case | None:
     """The case without its last node; what went there goes to another. None where that makes no sense."""
     spec = case.spec
-    if spec.nodes <= max(spec.n, 1):
+    if spec.nodes <= max(spec.n, 1) or spec.spares:  # without spares, whose names would be others
         return None
     gone, nodes = spec.node_ids[-1], spec.node_ids[:-1]
     stand_in = {step.op: nodes[place % len(nodes)] for place, step in enumerate(case.steps)}
@@ -138,6 +138,7 @@ def _without_node(plan: Plan, gone: str) -> Plan | None:
         sides=tuple(tuple(node for node in side if node != gone) for side in plan.sides),
         paths=tuple(link for link in plan.paths if gone not in link),
         how=plan.how,
+        spares=plan.spares,
     )
     lost = any(bool(getattr(plan, part)) and not getattr(smaller, part) for part in ("links", "nodes", "paths"))
     return None if lost or not all(smaller.sides) else smaller

@@ -57,5 +57,5 @@ def playable(case: Case) -> Case:
     trouble = impossible(case.schedule, spec)
     if trouble is not None:
         raise UsageError(trouble)
-    case.script.checked(spec.node_ids)
+    case.script.checked(spec.all_ids)
     return case

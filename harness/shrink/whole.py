@@ -74,7 +74,7 @@ def recorded(directory: Path) -> Case:
         raise UsageError(f"{directory} has no {SCRIPT}: it was killed, or recorded by an older keelhaul")
     look_here_for(spec.variant)
     schedule = load_schedule(directory, spec)
-    return Case(replace(spec, world="sim"), schedule, script.load(directory / SCRIPT, spec.node_ids))
+    return Case(replace(spec, world="sim"), schedule, script.load(directory / SCRIPT, spec.all_ids))
 
 
 def shrink_run(

@@ -17,8 +17,10 @@ from checkers.evidence import listed, shown
 from checkers.history import Ack, Held, Outcome, Version
 from harness.contracts import Reply, Step
 from harness.spec import RunSpec, UsageError
-from nemesis.powers import Clocks, Connections, Disks, Links, Network, Pauses, Processes, Speed
+from harness.systems.dynamo_operator import DynamoOperator
+from nemesis.powers import Clocks, Connections, Disks, Links, Membership, Network, Pauses, Processes, Speed
 from node.client.client import Channel, Client, DebugClient, OutcomeUnknownError, RequestFailedError
+from node.core.changes import Member
 from node.core.config import ClusterConfig, ConfigError
 from node.core.messages import Ack as NodeAck
 from node.core.messages import (
@@ -42,10 +44,11 @@ from node.runtime.host import Host
 from node.runtime.ports import Clock, Engine, Transport
 
 OPERATIONS = ("get", "put")
-POWERS = (Network, Links, Connections, Processes, Pauses, Speed, Clocks, Disks)
+POWERS = (Network, Links, Connections, Processes, Pauses, Speed, Clocks, Disks, Membership)
 WORLDS = ("containers", "processes", "sim")
 
-SETTABLE = tuple(name for name in ClusterConfig.__struct_fields__ if name not in ("members", "secret", "n", "r", "w"))
+_NOT_SETTABLE = ("members", "places", "secret", "n", "r", "w")
+SETTABLE = tuple(name for name in ClusterConfig.__struct_fields__ if name not in _NOT_SETTABLE)
 """What `--set` can set; the others follow from options of their own, or from the run."""
 
 VALUE_TEXT_MAX = 4096
@@ -62,10 +65,22 @@ def cluster_config(spec: RunSpec) -> ClusterConfig:
             raise UsageError(f"--set {name}: {why}; there is {', '.join(SETTABLE)}")
     try:
         return ClusterConfig(
-            members=spec.node_ids, secret=f"keelhaul-{spec.seed}", n=spec.n, r=spec.r, w=spec.w, **spec.settings
+            members=spec.node_ids,
+            secret=f"keelhaul-{spec.seed}",
+            places=_places(spec),
+            n=spec.n,
+            r=spec.r,
+            w=spec.w,
+            **spec.settings,
         ).checked()
     except ConfigError as error:
         raise UsageError(f"--set: {error}") from error
+
+
+def _places(spec: RunSpec) -> tuple[Member, ...]:
+    """Where the founders stand; nothing where they all stand together."""
+    placed = {node: spec.place_of(node) for node in spec.node_ids}
+    return tuple(Member(node, dc=dc, rack=rack) for node, (dc, rack) in placed.items() if dc or rack)
 
 
 def node_type(variant: str | None) -> type[Node]:
@@ -107,11 +122,26 @@ def quiet_apart_s(spec: RunSpec) -> float:
     return (config.request_timeout_ms + config.hint_retry_ms + 100) / 1000
 
 
+def repaired_apart_s(spec: RunSpec) -> float | None:
+    """How far apart two looks must be for anti-entropy to have found whatever differs; None where there is none.
+
+    A node makes one exchange at a time, with one peer after the other.
+    """
+    config = cluster_config(spec)
+    if not config.anti_entropy_ms:
+        return None
+    exchanges_ms = config.anti_entropy_ms * max(EXCHANGES_MIN, len(spec.all_ids) - 1)
+    return quiet_apart_s(spec) + (exchanges_ms + config.anti_entropy_settle_ms) / 1000
+
+
+EXCHANGES_MIN = 2
+
+
 class DynamoSession:
     """A client of the cluster, server-driven: every operation goes to the node that its step names."""
 
     def __init__(self, spec: RunSpec, dial: Dial, client: str) -> None:
-        self._client = Client(dial, spec.node_ids, client)
+        self._client = Client(dial, spec.all_ids, client)
         self._n = spec.n
         self._timeout_ms = cluster_config(spec).request_timeout_ms
 
@@ -192,6 +222,7 @@ class DynamoInspector:
 
 session = DynamoSession
 inspector = DynamoInspector
+operator = DynamoOperator
 
 
 def printable(value: bytes) -> str:

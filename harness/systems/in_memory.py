@@ -36,12 +36,16 @@ from node.core.versions import NOTHING, Versions, write
 from node.runtime.ports import Clock as ClockPort
 from node.runtime.ports import Engine, Transport
 
-__all__ = ["OPERATIONS", "POWERS", "builder", "cluster_config", "inspector", "quiet_apart_s", "session"]
+__all__ = ["OPERATIONS", "POWERS", "PROMISES", "builder", "cluster_config", "inspector", "quiet_apart_s", "session"]
 
 POWERS = (Processes,)
 """Its doors can be shut; there is no link between them that could be cut."""
 
 WORLDS = ("sim",)
+
+PROMISES = ("cart", "kept-writes", "convergence", "dots", "found", "writable", "crashes", "vacuity")
+"""What it is judged by: all but what concerns a ring, which it has none of."""
+
 RING = "in-memory"
 ACTOR = Actor("memory", "0", 0)
 

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 
 from harness.spec import RunSpec, UsageError
 from harness.systems import dynamo
-from harness.systems.dynamo import OPERATIONS, POWERS, Dial, DynamoInspector, DynamoSession
+from harness.systems.dynamo import OPERATIONS, Dial, DynamoInspector, DynamoSession
 from harness.systems.primary_backup_messages import Answer, Ask, Links, PeerMessage
 from harness.systems.primary_backup_node import BEAT_NS, PATIENCE_NS, Replica
+from nemesis.powers import Membership
 from node.core.clocks import Clock as DotSet
 from node.core.contexts import BadContextError, seal, unseal
 from node.core.messages import (
@@ -46,11 +47,16 @@ from node.runtime.ports import Clock, Engine, Transport
 
 __all__ = ["OPERATIONS", "POWERS", "PROMISES", "WORLDS", "builder", "inspector", "quiet_apart_s", "session"]
 
+POWERS = tuple(power for power in dynamo.POWERS if power is not Membership)
+"""Who is primary changes; who is a member does not."""
+
 WORLDS = ("sim",)
 """Real wires carry the messages of the reference cluster only."""
 
 PROMISES = ("cart", "kept-writes", "convergence", "dots", "crashes", "vacuity")
-"""What it is judged by: all but `writable`, since without a primary, or with a stale context, it refuses by right."""
+"""What it is judged by: not by `writable`, since without a primary, or with a stale context, it refuses by right; nor
+by what concerns quorums or a ring.
+"""
 
 SETTABLE = ("fencing",)
 RING = "primary-backup"

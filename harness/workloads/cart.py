@@ -19,7 +19,7 @@ from checkers.history import Version
 from harness.contracts import Step
 
 NEEDS = ("get", "put")
-CHECKERS = ("cart", "kept-writes", "convergence", "dots", "writable", "crashes", "vacuity")
+CHECKERS = ("cart", "kept-writes", "convergence", "dots", "found", "writable", "ring", "orders", "crashes", "vacuity")
 
 ADDS = 0.6
 """The share of adds; the rest are removals, so that carts grow slowly."""

@@ -12,7 +12,7 @@ from random import Random
 from harness.contracts import Step
 
 NEEDS = ("get", "put")
-CHECKERS = ("kept-writes", "convergence", "dots", "writable", "crashes", "vacuity")
+CHECKERS = ("kept-writes", "convergence", "dots", "found", "writable", "ring", "orders", "crashes", "vacuity")
 
 GET, UPDATE, FOLLOW = 0.35, 0.35, 0.15
 """Shares of reads, of a read followed by a write with its context, and of writes that follow the client's own last

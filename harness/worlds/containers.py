@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness import plugins
-from harness.contracts import Changed, Inspector, Session, WorldError
+from harness.contracts import Changed, Inspector, Operator, Session, WorldError
+from harness.operators import Ring
 from harness.spec import RunSpec
 from harness.story import together
 from harness.worlds.containers_engine import Engine, Made
@@ -33,7 +34,7 @@ from harness.worlds.containers_recipe import DEBUG_PORT, PORT, recipe
 from harness.worlds.containers_rules import BEGIN, RESTORE, Cuts
 from harness.worlds.image import image_name
 from nemesis.cures import each, to_the_end
-from nemesis.powers import Network, PowerError, Powers, Processes
+from nemesis.powers import Membership, Network, PowerError, Powers, Processes
 from node.client import tcp
 from node.runtime.wire import Role
 
@@ -41,7 +42,7 @@ __all__ = ["open", "probe", "run"]
 
 T = TypeVar("T")
 
-POWERS = (Network, Processes)
+POWERS = (Network, Processes, Membership)
 
 FIRST_ADDRESS = 10
 """The lower ones are for the host's end of the network, and for what is put beside the nodes by hand."""
@@ -53,14 +54,18 @@ class ContainerCluster:
     """The nodes of one run, each behind its address, and the powers over them."""
 
     def __init__(self, spec: RunSpec, engine: Engine, addresses: Mapping[str, str], changed: Changed) -> None:
-        self.nodes = spec.node_ids
+        self.nodes = spec.all_ids
         self.addresses = dict(addresses)
         self._spec = spec
         self._system = plugins.system(spec.system)
         self._engine = engine
         self._made: dict[str, Made] = {}
         self._lives = Nodes(self.nodes, self._made, engine, self._answers, changed)
-        self.powers: Powers = {Network: Cuts(self.addresses, self._execute), Processes: self._lives}
+        dialler = self._dialler("operator", PORT, "client")
+        self.operator: Operator = self._system.operator(spec, dialler, lambda node: f"{self.addresses[node]}:{PORT}")
+        ring = Ring(self._lives, self.operator, spec.node_ids, spec.spare_ids)
+        cuts = Cuts(self.addresses, self._execute)
+        self.powers: Powers = {Network: cuts, Processes: self._lives, Membership: ring}
         self._began = time.monotonic_ns()
 
     def now_ns(self) -> int:
@@ -86,7 +91,7 @@ class ContainerCluster:
         return inspector
 
     async def begin(self) -> None:
-        """Make all containers, start all nodes, and prove meanwhile that partitions will be real."""
+        """Make all containers, start the nodes to begin with, and prove meanwhile that partitions will be real."""
         config = self._system.cluster_config(self._spec)
 
         async def make(node: str) -> None:
@@ -101,7 +106,7 @@ class ContainerCluster:
             await each(self.nodes, prepare)
         except PowerError as error:
             raise no_rules(error) from error
-        await together([prove(self.addresses, self._execute), *(self.start(node) for node in self.nodes)])
+        await together([prove(self.addresses, self._execute), *(self.start(node) for node in self._spec.node_ids)])
 
     async def _answers(self, node: str) -> bool:
         inspector = await self.inspector()
@@ -127,13 +132,16 @@ async def open(spec: RunSpec, directory: Path, changed: Changed) -> AsyncIterato
     if reason is not None:
         raise WorldError(reason)
     name = f"{os.getpid()}-{secrets.token_hex(3)}"
-    engine = await to_the_end(asyncio.to_thread(Engine, name, image_name(), spec.nodes))
+    engine = await to_the_end(asyncio.to_thread(Engine, name, image_name(), len(spec.all_ids)))
     try:
         try:
             cluster = await _begun(spec, engine, changed)
         except PowerError as error:
             raise WorldError(f"the cluster did not start: {error}") from error
-        yield cluster
+        try:
+            yield cluster
+        finally:
+            await cluster.operator.close()
     finally:
         await to_the_end(_leave(engine, directory / "logs"))
 
@@ -144,7 +152,7 @@ async def _begun(spec: RunSpec, engine: Engine, changed: Changed) -> ContainerCl
     except PowerError as error:
         log.warning("what a killed harness left could not be removed; %s", error)
     prefix = await engine.do(engine.network)
-    addresses = {node: f"{prefix}.{FIRST_ADDRESS + place}" for place, node in enumerate(spec.node_ids)}
+    addresses = {node: f"{prefix}.{FIRST_ADDRESS + place}" for place, node in enumerate(spec.all_ids)}
     cluster = ContainerCluster(spec, engine, addresses, changed)
     await cluster.begin()
     return cluster

@@ -21,21 +21,22 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from harness import plugins
-from harness.contracts import Changed, Inspector, Session
+from harness.contracts import Changed, Inspector, Operator, Session
+from harness.operators import Ring
 from harness.spec import RunSpec
 from harness.worlds.link_proxy import LinkProxy
 from harness.worlds.node_logs import NodeLogs
 from harness.worlds.node_process import NodeProcess
 from harness.worlds.proxy import Address, ProxySpec
 from nemesis.cures import to_the_end
-from nemesis.powers import Cut, Link, Network, PowerError, Powers, Processes, Traffic
+from nemesis.powers import Cut, Link, Membership, Network, PowerError, Powers, Processes, Traffic
 from node.client.client import Channel
 from node.client.tcp import dial
 from node.runtime.settings import Settings
 
 T = TypeVar("T")
 
-POWERS = (Network, Processes)
+POWERS = (Network, Processes, Membership)
 
 HOST = "127.0.0.1"
 START_S = 15.0
@@ -78,8 +79,9 @@ class ProcessCluster:
     """The nodes of one run, as processes, and the powers over them."""
 
     def __init__(self, spec: RunSpec, directory: Path, changed: Changed, ports: dict[str, tuple[int, int]]) -> None:
-        self.nodes = spec.node_ids
+        self.nodes = spec.all_ids
         self.powers: Powers = {}
+        self.operator: Operator | None = None
         self.proxies: dict[str, LinkProxy] = {}
         self.logs = NodeLogs(directory / "logs")
         self._spec = spec
@@ -92,15 +94,19 @@ class ProcessCluster:
         self._began = self._loop.time()
 
     async def open(self) -> None:
-        """Start the proxies, then the nodes."""
+        """Start the proxies of all nodes, then the nodes that the cluster begins with."""
         routes: dict[str, Address] = {node: (HOST, port) for node, (port, _) in self._ports.items()}
         for node in self.nodes:
             self.proxies[node] = await LinkProxy.start(ProxySpec(node, routes))
-        self.powers = {Network: LinkNetwork(self.proxies), Processes: self}
-        await asyncio.gather(*(self.start(node) for node in self.nodes))
+        self.operator = self._system.operator(self._spec, self._dialler("operator", "client"), self._address)
+        ring = Ring(self, self.operator, self._spec.node_ids, self._spec.spare_ids)
+        self.powers = {Network: LinkNetwork(self.proxies), Processes: self, Membership: ring}
+        await asyncio.gather(*(self.start(node) for node in self._spec.node_ids))
 
     async def close(self) -> None:
         """End the nodes, then the proxies; what has ended already is no error, and what fails stops nothing else."""
+        if self.operator is not None:
+            await self.operator.close()
         nodes, proxies = self._processes.values(), self.proxies.values()
         outcomes: list[object] = await asyncio.gather(*(node.kill() for node in nodes), return_exceptions=True)
         outcomes += await asyncio.gather(*(proxy.stop() for proxy in proxies), return_exceptions=True)
@@ -177,12 +183,17 @@ class ProcessCluster:
             cluster=self._system.cluster_config(self._spec),
             listen=(HOST, listen),
             debug=(HOST, debug),
-            addresses={peer: self.proxies[node].address for peer in self.nodes if peer != node},
+            addresses={peer: (HOST, port) for peer, (port, _) in self._ports.items() if peer != node},
+            egress=self.proxies[node].address,
             data=str(self._data(node)),
             engine=cast(Any, self._spec.engine),
             reuse_port=True,
             log_file=str(self.logs.directory / f"{node}.log"),
         )
+
+    def _address(self, node: str) -> str:
+        """Where a node is dialled, as an operator says it; what others send to it still passes their proxies."""
+        return f"{HOST}:{self._ports[node][0]}"
 
     def _data(self, node: str) -> Path:
         return self._directory / "data" / node
@@ -226,7 +237,7 @@ async def open(spec: RunSpec, directory: Path, changed: Changed) -> AsyncIterato
     """Start the nodes of a run on loopback ports that are reserved until it ends."""
     assert threading.current_thread() is threading.main_thread(), "nodes live as long as the thread that starts them"
     with ExitStack() as sockets:
-        ports = {node: (_reserved(sockets), _reserved(sockets)) for node in spec.node_ids}
+        ports = {node: (_reserved(sockets), _reserved(sockets)) for node in spec.all_ids}
         cluster = ProcessCluster(spec, directory, changed, ports)
         try:
             await cluster.open()

@@ -14,7 +14,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from harness import plugins
-from harness.contracts import Changed, Inspector, Session
+from harness.contracts import Changed, Inspector, Operator, Session
+from harness.operators import Ring
 from harness.sim.clock import SimClock
 from harness.sim.latency import Chance, Latency
 from harness.sim.life import Life
@@ -29,6 +30,7 @@ from nemesis.powers import (
     Connections,
     Disks,
     Links,
+    Membership,
     Network,
     Pauses,
     PowerError,
@@ -44,7 +46,10 @@ from node.runtime.ports import Engine
 
 T = TypeVar("T")
 
-POWERS = (Network, Links, Connections, Processes, Pauses, Speed, Clocks, Disks)
+POWERS = (Network, Links, Connections, Processes, Pauses, Speed, Clocks, Disks, Membership)
+
+PORT = 7100
+"""Nodes are dialled by their names; an address is what operators see."""
 
 START_NS_MIN, START_NS_MAX = 30_000_000, 150_000_000
 """How long a node takes to start."""
@@ -94,7 +99,7 @@ class SimCluster:
     """The nodes of one simulated run, and the powers over them, all of which it grants itself but for the links'."""
 
     def __init__(self, spec: RunSpec, loop: SimLoop, changed: Changed, watcher: Watcher | None = None) -> None:
-        self.nodes = spec.node_ids
+        self.nodes = spec.all_ids
         self.loop = loop
         self.latency = Latency(spec.latency_us, spec.latency_sigma)
         self.links = SimNetwork(loop, self.nodes, spec.world_seed, latency=self.latency, on_cut=spec.on_cut)
@@ -112,11 +117,17 @@ class SimCluster:
         if watcher is not None:
             self.links.watch = lambda flight, fate: watcher.flew(loop.now_ns, flight, fate)
         self._corpses: list[Life] = []
+        self._copies: dict[str, Callable[[], bool]] = {}
         self._busy: dict[str, tuple[int, Traffic]] = {}
         self._rng = {node: Random(f"{spec.world_seed}:node:{node}") for node in self.nodes}
         self._storages: dict[str, Storage] = {
             node: storage(spec.engine, loop, node, Random(f"{spec.world_seed}:disk:{node}")) for node in self.nodes
         }
+        self.operator: Operator | None = None
+        if Membership in self._system.POWERS:
+            self.operator = self._system.operator(spec, self._dialler("operator"), lambda node: f"{node}:{PORT}")
+            ring = Ring(self, self.operator, spec.node_ids, spec.spare_ids)
+            self.powers = {**self.powers, Membership: ring}
 
     def now_ns(self) -> int:
         """Virtual time."""
@@ -236,6 +247,15 @@ class SimCluster:
         """Damage what is on the disk of a node that is down."""
         return self._down(node).damage(kind)
 
+    async def copy(self, node: str) -> None:
+        """Copy the disk of a node that is down."""
+        self._copies[node] = self._down(node).copy()
+
+    async def put_back(self, node: str) -> bool:
+        """Put the copy in the place of the disk of a node that is down."""
+        self._down(node)
+        return self._copies[node]()
+
     # --- clients ---
 
     async def session(self, client: str) -> Session:
@@ -295,7 +315,7 @@ async def open(
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimLoop), "the simulated world runs on a SimLoop"
     cluster = SimCluster(spec, loop, changed, watcher)
-    await asyncio.gather(*(cluster.start(node) for node in cluster.nodes))
+    await asyncio.gather(*(cluster.start(node) for node in spec.node_ids))
     yield cluster
 
 

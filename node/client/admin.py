@@ -14,6 +14,8 @@ from typing import TypeVar
 from node.client.client import ChannelError, Channels, Dial, OutcomeUnknownError, RequestFailedError
 from node.core.admin_messages import (
     AdminRequest,
+    Archive,
+    Archived,
     Commit,
     Done,
     Locate,
@@ -22,6 +24,8 @@ from node.core.admin_messages import (
     NodeReport,
     Plan,
     PlanQuery,
+    Restore,
+    Restored,
     RingQuery,
     RingReport,
     Stage,
@@ -29,9 +33,9 @@ from node.core.admin_messages import (
     Unstage,
 )
 from node.core.changes import Member
-from node.core.messages import Refused
+from node.core.messages import Entry, Refused
 
-R = TypeVar("R", Staged, Plan, Done, RingReport, NodeReport, Located)
+R = TypeVar("R", Staged, Plan, Done, RingReport, NodeReport, Located, Archived, Restored)
 
 TIMEOUT_MS = 5000
 
@@ -84,6 +88,14 @@ class Admin:
     async def locate(self, at: str, key: bytes) -> Located:
         """Who is responsible for a key."""
         return await self._ask(at, Locate(self._new_name(), key), Located)
+
+    async def archive(self, at: str, end: int, after: bytes = b"") -> tuple[Entry, ...]:
+        """A page of what a node keeps of the partition that ends at `end`: the keys after `after`; at last none."""
+        return (await self._ask(at, Archive(self._new_name(), end, after), Archived)).entries
+
+    async def restore(self, at: str, entries: tuple[Entry, ...]) -> int:
+        """Have a node merge these with what all who keep them know; returns how many. It does no harm to repeat it."""
+        return (await self._ask(at, Restore(self._new_name(), entries), Restored, effect=True)).keys
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from node.core.admin_messages import AdminRequest, AdminResponse
+from node.core.changes import Life
 from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
 
 
@@ -14,6 +15,16 @@ class PeerSaid(msgspec.Struct, frozen=True):
     source: str
     message: PeerMessage
     ring: str = ""
+
+
+class PeerArrived(msgspec.Struct, frozen=True):
+    """A life of a peer has connected to this node, and is not heard before it is admitted.
+
+    It is `contested` while another life of the same peer is connected.
+    """
+
+    life: Life
+    contested: bool = False
 
 
 class PeerUnreached(msgspec.Struct, frozen=True):
@@ -46,7 +57,7 @@ class DrainAsked(msgspec.Struct, frozen=True):
     """The operator wants the node to finish what it has begun, take nothing new, and leave."""
 
 
-Fact = PeerSaid | PeerUnreached | ClientAsked | TimerFired | Committed | DrainAsked
+Fact = PeerSaid | PeerArrived | PeerUnreached | ClientAsked | TimerFired | Committed | DrainAsked
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -100,6 +111,21 @@ class Meet(msgspec.Struct, frozen=True):
     address: str
 
 
+class Admit(msgspec.Struct, frozen=True):
+    """Hear this life of a peer, in the order in which it said things, and no other life of it any more."""
+
+    peer: str
+    incarnation: str
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    """Hear nothing of this life of a peer, and tell it that another process is that node."""
+
+    peer: str
+    incarnation: str
+    text: str
+
+
 class Resign(msgspec.Struct, frozen=True):
     """This process may not be this node: end at once, before anything leaves it, and say why."""
 
@@ -110,4 +136,4 @@ class Leave(msgspec.Struct, frozen=True):
     """The node has drained: end the process."""
 
 
-Command = Send | Reply | Persist | SetTimer | CancelTimer | Redial | Meet | Resign | Leave
+Command = Send | Reply | Persist | SetTimer | CancelTimer | Redial | Meet | Admit | Refuse | Resign | Leave

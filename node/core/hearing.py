@@ -72,7 +72,7 @@ class Hearing:
         elif type(message) is Forward:
             self._forwarded(source, message.call, message.put)
         elif type(message) is Ping:
-            node.send(source, Pong(message.call))
+            node.send(source, Pong(message.call, node.membership.life.incarnation))
         elif type(message) is Gossip:
             hear(node, source, message, ring)
         elif type(message) is Differs:

@@ -9,7 +9,7 @@ This file knows one node's knowledge and its staging. It does not know how eithe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -29,11 +29,11 @@ class Membership:
     """The history that one node knows, the ring that follows from it, and the orders that are staged here.
 
     `keep` makes a history durable, `meet` says where a peer is dialled, `seeds` are the peers that the node was told of
-    at its start.
+    at its start, each with its address, which is empty where nobody said it.
     """
 
     config: ClusterConfig
-    seeds: tuple[str, ...]
+    seeds: Mapping[str, str]
     keep: Callable[[History], None]
     meet: Callable[[str, str], None]
     life: Life
@@ -41,11 +41,13 @@ class Membership:
     planned: str = ""
     _issued: int = 0
     _addresses: dict[str, str] = field(default_factory=dict)
+    _lives: dict[str, str] = field(default_factory=dict)
     _acquaintances: tuple[str, ...] = ()
     ring: Ring = field(init=False)
 
     def __post_init__(self) -> None:
         self.ring = self.follow(History())
+        self._addresses.update((peer, address) for peer, address in self.seeds.items() if address)
 
     # --- what is known ---
 
@@ -77,6 +79,21 @@ class Membership:
         if life.address and self._addresses.get(life.node) != life.address:
             self._addresses[life.node] = life.address
             self.meet(life.node, life.address)
+
+    def is_plausible(self, life: Life, *, contested: bool) -> bool:
+        """Whether a life of a peer may be taken for that peer without asking: the one known, or its successor.
+
+        A successor is where the peer was, which two processes cannot be. While the old life is connected too it has
+        to be asked all the same, because an address is no more than a claim.
+        """
+        if self._lives.get(life.node) == life.incarnation:
+            return True
+        return not contested and self.address(life.node) in ("", life.address)
+
+    def admit(self, life: Life) -> None:
+        """From now on, take this life for the peer."""
+        self._lives[life.node] = life.incarnation
+        self.met(life)
 
     @property
     def acquaintances(self) -> tuple[str, ...]:

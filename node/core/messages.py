@@ -175,9 +175,10 @@ class Ping(Message, frozen=True):
 
 
 class Pong(Message, frozen=True):
-    """Answers `Ping`."""
+    """Answers `Ping`: this incarnation is there."""
 
     call: int
+    incarnation: str = ""
 
 
 class Declined(Message, frozen=True):

@@ -9,8 +9,9 @@ delays are asked of the host, and every random draw comes from the generator han
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from random import Random
+from types import MappingProxyType
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from node.core.admin import administer
 from node.core.admin_messages import AdminRequest
 from node.core.admission import Admission
 from node.core.anti_entropy import anti_entropy, rebuild
+from node.core.arrivals import Arrivals
 from node.core.calls import Calls, Switchboard
 from node.core.candidates import Candidates
 from node.core.changes import History, Life
@@ -36,6 +38,7 @@ from node.core.facts import (
     DrainAsked,
     Fact,
     Leave,
+    PeerArrived,
     PeerSaid,
     PeerUnreached,
     Persist,
@@ -80,7 +83,8 @@ R = TypeVar("R", Get, Put)
 class Node:
     """One node of the cluster; the class attributes are the parts that a variant of it may replace.
 
-    `durable` says whether what the store has committed outlives the process; every answer says so in turn.
+    `durable` says whether what the store has committed outlives the process; every answer says so in turn. `seeds` are
+    peers to begin with and their addresses, host:port or empty; `address` is where this node is dialled.
     """
 
     replica_type = Replica
@@ -98,7 +102,7 @@ class Node:
         rng: Random,
         *,
         durable: bool = True,
-        seeds: Sequence[str] = (),
+        seeds: Mapping[str, str] = MappingProxyType({}),
         address: str = "",
     ) -> None:
         self.id = node_id
@@ -114,7 +118,7 @@ class Node:
         limits = (config.background_p99_ms, config.background_wait_ms, config.slices_max)
         self.background = Admission(self.timers, *limits)
         self.timers.late = lambda wait_ns: self.background.waited(wait_ns, self.timers.now_ns)
-        everybody = tuple(dict.fromkeys((*config.members, *seeds)))
+        everybody = {**dict.fromkeys(config.members, ""), **seeds}
         life = Life(node_id, "", 0, address)
         self.membership = self.membership_type(config, everybody, self.replica.keep_history, self.release.meet, life)
         self.ring = self.membership.ring
@@ -122,6 +126,7 @@ class Node:
         self.exchanges = Exchanges()
         self.seats = self.seats_type(self)
         self.hearing = self.hearing_type(self)
+        self.arrivals = Arrivals(self)
         self._persisted: deque[tuple[int, int]] = deque()
         self.conversations = Conversations(self.timers, self.release.when_durable)
         self.switchboard = Switchboard(self, self.timers, self.detector, self.peer_timeout_ns, rng.getrandbits(48))
@@ -172,6 +177,8 @@ class Node:
         elif type(fact) is PeerUnreached:
             if isinstance(fact.message, REQUESTS):
                 self.switchboard.unsent(fact.peer, fact.message.call)
+        elif type(fact) is PeerArrived:
+            self.arrivals.arrived(fact.life, contested=fact.contested)
         elif type(fact) is DrainAsked:
             self._draining = True
         return self._finish()

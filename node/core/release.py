@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from node.core.facts import CancelTimer, Command, Leave, Meet, Persist, Reply, Send, SetTimer
+from node.core.facts import Admit, CancelTimer, Command, Leave, Meet, Persist, Refuse, Reply, Send, SetTimer
 
 _LEAVING = (Send, Reply, Leave)
 
@@ -48,8 +48,8 @@ class Release:
         else:
             self._out.append(command)
 
-    def pass_by(self, command: SetTimer | CancelTimer) -> None:
-        """Let out what never leaves the node, and so waits for nothing."""
+    def pass_by(self, command: SetTimer | CancelTimer | Admit | Refuse) -> None:
+        """Let out what says nothing of what the node keeps, and so waits for nothing."""
         self._out.append(command)
 
     def meet(self, peer: str, address: str) -> None:

@@ -145,16 +145,26 @@ def batch(node: Node, keys: list[bytes]) -> tuple[Entry, ...]:
 
 
 async def gather(node: Node, place: Place) -> bool:
-    """Take over the seat of a node that is marked down, with what the others keep; returns whether that is done."""
+    """Take over the seat of a node that is marked down, with what the others keep; returns whether that is done.
+
+    Others may come while it goes on, such as one that was marked down as well and is back: then it begins again.
+    """
     move = place.move
     assert move is not None, "there is nothing to take"
-    others = [name for name in place.seats if name not in (move.giver, node.id, *node.ring.down)]
+    others = _beside(node, move)
     if not node.trees.ready or not all(map(node.detector.is_up, others)):
         return False
     for other in others:
         if not await _gather_from(node, other, move.end):
             return False
-    return node.seats.take_over(move)
+    return _beside(node, move) == others and node.seats.take_over(move)
+
+
+def _beside(node: Node, move: Move) -> list[str]:
+    """Who sits beside a seat that is gathered, and is not gone as well."""
+    place = node.ring.ending(move.end)
+    gone = (move.giver, node.id, *node.ring.down)
+    return [name for name in place.seats if name not in gone] if place is not None else []
 
 
 async def _gather_from(node: Node, other: str, end: int) -> bool:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from node.core.changes import Life
 from node.core.facts import (
+    Admit,
     CancelTimer,
     ClientAsked,
     Command,
@@ -20,10 +22,12 @@ from node.core.facts import (
     Fact,
     Leave,
     Meet,
+    PeerArrived,
     PeerSaid,
     PeerUnreached,
     Persist,
     Redial,
+    Refuse,
     Reply,
     Resign,
     Send,
@@ -64,6 +68,10 @@ class Host:
         now_ns = self._clock.now_ns()  # `_feed` without the call: most facts are these
         self._do_all(self.node.handle(PeerSaid(source, message, ring), now_ns), now_ns)
 
+    def peer_arrived(self, life: Life, *, contested: bool) -> None:
+        """A life of a peer has connected."""
+        self._feed(PeerArrived(life, contested))
+
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message certainly was not delivered."""
         self._feed(PeerUnreached(peer, message))
@@ -96,16 +104,26 @@ class Host:
                 self._commit_soon()
             elif type(command) is Reply:
                 self._reply(command)
-            elif type(command) is Redial:
-                self._transport.redial(command.peer)
-            elif type(command) is Meet:
-                self._transport.meet(command.peer, command.address)
-            elif type(command) is Leave:
-                self._left()
-            elif type(command) is Resign:
-                raise ResignedError(command.text)
+            else:
+                self._do_seldom(command)
         if timers_set:
             self._alarms.see_to_it()
+
+    def _do_seldom(self, command: Command) -> None:
+        """Do what is about a connection, or about the end."""
+        match command:
+            case Redial(peer):
+                self._transport.redial(peer)
+            case Meet(peer, address):
+                self._transport.meet(peer, address)
+            case Admit(peer, incarnation):
+                self._transport.admit(peer, incarnation)
+            case Refuse(peer, incarnation, text):
+                self._transport.refuse(peer, incarnation, text)
+            case Leave():
+                self._left()
+            case Resign(text):
+                raise ResignedError(text)
 
     def _reply(self, command: Reply) -> None:
         response = command.response

@@ -89,7 +89,11 @@ class State(Enum):
 
 
 class Link:
-    """The way to one peer. `unreached` is told, from the loop and never within `send`, what was not delivered."""
+    """The way to one peer.
+
+    `unreached` is told, from the loop and never within `send`, what was not delivered; `refused` is told the text with
+    which a peer refuses the connection.
+    """
 
     def __init__(
         self,
@@ -97,6 +101,7 @@ class Link:
         address: Address,
         greeting: Callable[[], bytes],
         unreached: Callable[[str, PeerMessage], None],
+        refused: Callable[[str], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.peer = peer
@@ -104,6 +109,7 @@ class Link:
         self.dropped = 0
         self._greeting = greeting
         self._unreached = unreached
+        self._refused = refused
         self._loop = loop
         self._state = State.IDLE
         self._queue: deque[tuple[PeerMessage, bytes]] = deque()
@@ -165,6 +171,7 @@ class Link:
             self._leave()
             if refusal is not None:
                 self._rest(f"{self.peer} refuses the connection: {refusal}")
+                self._refused(refusal)
         for message in undelivered:
             self._unreached(self.peer, message)
 

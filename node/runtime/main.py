@@ -23,6 +23,7 @@ from typing import Any
 from node.core.config import ConfigError
 from node.core.node import Node
 from node.runtime import arguments
+from node.runtime.addresses import shown
 from node.runtime.clock import LoopClock
 from node.runtime.directory_lock import LockedError
 from node.runtime.files import Files
@@ -117,9 +118,8 @@ class _Life:
             debug_sock = settings.debug and stack.enter_context(bound(settings.debug, reuse_port=settings.reuse_port))
             engine = stack.enter_context(closing(_engine(settings)))
             self._begin(node_type, engine, settings.advertised(sock.getsockname()[1]))
-            incarnation = self._host.node.replica.incarnation
-            listen = await self._transport.listen(sock, incarnation)
-            debug = debug_sock and await self._transport.listen(debug_sock, incarnation, debug=True)
+            listen = await self._transport.listen(sock)
+            debug = debug_sock and await self._transport.listen(debug_sock, debug=True)
             log.info(
                 "listening on %s:%s", *listen, extra={"event": "listening", "listen": listen, "debug": debug or None}
             )
@@ -137,7 +137,7 @@ class _Life:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, number)
         rng = random.Random(os.urandom(16))
-        seeds = [peer for peer in settings.addresses if peer != settings.node]
+        seeds = {peer: shown(there) for peer, there in settings.addresses.items() if peer != settings.node}
         node = node_type(
             settings.node, settings.cluster, engine, rng, durable=engine.durable, seeds=seeds, address=address
         )
@@ -145,6 +145,7 @@ class _Life:
         self._host = Host(node, engine, self._transport, LoopClock(loop), lambda: self._end(LEFT))
         self._transport.attach(self._host)
         self._host.start()
+        self._transport.life = node.membership.life
         log.info(
             "started, incarnation %s, ring %s",
             node.replica.incarnation,

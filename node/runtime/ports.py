@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from node.core.admin_messages import AdminRequest, AdminResponse
+from node.core.changes import Life
 from node.core.messages import DebugRequest, DebugResponse, PeerMessage, Request, Response
 from node.core.store import Store
 
@@ -43,6 +44,12 @@ class Ear(Protocol):
     def peer_said(self, source: str, message: PeerMessage, ring: str) -> None:
         """A message from another node arrived, said under the ring of that digest."""
 
+    def peer_arrived(self, life: Life, *, contested: bool) -> None:
+        """A life of a peer has connected, perhaps beside another one of it: `Transport.admit` it, or `refuse` it.
+
+        What it says is kept for its admission.
+        """
+
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message certainly was not delivered."""
 
@@ -71,6 +78,12 @@ class Transport(Protocol):
 
     def meet(self, peer: str, address: str) -> None:
         """Dial a peer at this address, host:port, from now on."""
+
+    def admit(self, peer: str, incarnation: str) -> None:
+        """Tell the host what this life of a peer has said and says; close the connections of its other lives."""
+
+    def refuse(self, peer: str, incarnation: str, text: str) -> None:
+        """Close the connections of this life of a peer, telling it that another process is that node, and how so."""
 
 
 class Engine(Store, Protocol):

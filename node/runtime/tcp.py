@@ -1,8 +1,8 @@
 """Messages over TCP: the listening side, and the transport that a host speaks through.
 
-A listener takes connections from peers and clients, or from users of the debug port. A connection begins with a hello
-that names who is meant; a node answers for itself only, and to peers of its own cluster only. Whether a peer is a
-member is not asked here: it may be one that this node has not heard of. Whoever is refused is told why.
+A listener takes connections from peers and clients, or from users of the debug port. A node answers for itself only,
+and to peers of its own cluster only. Whether a peer is a member is not asked here: it may be one that this node has not
+heard of. Whether it is who it says is the host's to judge.
 
 The host is called from the loop's callbacks and never from within one of its own calls. This file knows sockets and
 whom a frame is for; what a message means is the host's.
@@ -16,22 +16,17 @@ import socket
 from collections.abc import Mapping
 from functools import partial
 
+from node.core.changes import Life
 from node.core.config import ConfigError
-from node.core.messages import Got, PeerMessage, Refused
+from node.core.messages import PeerMessage
 from node.runtime import wire
 from node.runtime.addresses import Address, parsed, shown
-from node.runtime.links import Link, Outbox, prepared, reason
-from node.runtime.ports import AnyRequest, AnyResponse, Ear
-from node.runtime.wire import Envelope, Framer, Hello, Kind, WireError
+from node.runtime.incoming import Incoming
+from node.runtime.links import Link, reason
+from node.runtime.ports import AnyRequest, AnyResponse, Ear, ResignedError
+from node.runtime.wire import Envelope, Hello, Kind, WireError
 
 BACKLOG = 1024
-HELLO_S = 5.0
-"""How long a connection may keep silent at its beginning."""
-
-AGREED = "compare founders, places, strategy, partitions, tokens, n and the secret"
-"""What makes a cluster, in the words of its configuration: see `ClusterConfig.cluster`."""
-
-_NUMBER_MAX = (1 << 32) - 1
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +57,8 @@ def _unavailable(address: Address, error: OSError) -> PortError:
 class TcpTransport:
     """Messages to peers at the addresses that are known, and from everybody who dials this node.
 
-    `attach` comes before the first message, `listen` after the host has started. With an `egress` every peer is dialled
-    there, and whoever listens there finds it by the hello.
+    `attach` comes before the first message; when the host has started, `life` is set, and then `listen` called. With an
+    `egress` every peer is dialled there, and whoever listens there finds it by the hello.
     """
 
     def __init__(
@@ -71,7 +66,7 @@ class TcpTransport:
     ) -> None:
         self.node = node
         self.cluster = cluster
-        self.incarnation = ""
+        self.life = Life(node, "", 0)
         self.incoming: dict[str, Incoming] = {}
         self._loop = asyncio.get_running_loop()
         self._egress = egress
@@ -88,9 +83,8 @@ class TcpTransport:
         """Say whom to tell what comes in."""
         self._ear = ear
 
-    async def listen(self, sock: socket.socket, incarnation: str, *, debug: bool = False) -> Address:
+    async def listen(self, sock: socket.socket, *, debug: bool = False) -> Address:
         """Accept connections on a bound socket, for the debug port or for everything else; returns where it is."""
-        self.incarnation = incarnation
         host, port = sock.getsockname()[:2]
         try:
             # uvloop keeps it to itself when the port has been taken since it was bound.
@@ -170,7 +164,31 @@ class TcpTransport:
         except ConfigError as error:
             log.error("%s stays where it is: %s", peer, error, extra={"event": "bad-address", "peer": peer})
 
+    def admit(self, peer: str, incarnation: str) -> None:
+        """Hear a life of a peer; a new connection of a peer takes the place of its older one."""
+        for connection in self._waiting(peer, incarnation):
+            older = self.incoming.get(peer)
+            self.incoming[peer] = connection
+            if older is not None:
+                older.transport.abort()
+            connection.waits = False
+            self._loop.call_soon(connection.admitted)
+
+    def refuse(self, peer: str, incarnation: str, text: str) -> None:
+        """Tell a life of a peer that it is a duplicate."""
+        for connection in self._waiting(peer, incarnation):
+            connection.refuse(text, duplicate=True)
+
+    def _waiting(self, peer: str, incarnation: str) -> list[Incoming]:
+        return [each for each in self._connections if each.waits and each.is_of(peer, incarnation)]
+
     # --- what connections tell ---
+
+    def knocked(self, life: Life) -> None:
+        """A peer waits to be admitted."""
+        older = self.incoming.get(life.node)
+        if self._ear is not None:
+            self._ear.peer_arrived(life, contested=older is not None and not older.is_of(life.node, life.incarnation))
 
     def said(self, source: str, message: PeerMessage, ring: str) -> None:
         """A message from a peer arrived."""
@@ -205,105 +223,18 @@ class TcpTransport:
         if link is not None:
             log.info("%s is at %s now", peer, shown(there), extra={"event": "moved", "peer": peer})
             link.close(abort=True)
-        self._links[peer] = Link(peer, there, partial(self._greeting, peer), self._unreached, self._loop)
+        greeting = partial(self._greeting, peer)
+        self._links[peer] = Link(peer, there, greeting, self._unreached, self._refused, self._loop)
 
     def _greeting(self, peer: str) -> bytes:
-        return wire.pack(Kind.HELLO, 0, Hello("peer", self.node, peer, self.cluster, self.incarnation))
+        life = self.life
+        return wire.pack(Kind.HELLO, 0, Hello("peer", self.node, peer, self.cluster, life.incarnation, life.address))
+
+    def _refused(self, text: str) -> None:
+        if self._ear is not None and text.startswith(wire.DUPLICATE):
+            self._loop.call_soon(_resign, text.removeprefix(wire.DUPLICATE))
 
 
-class Incoming(asyncio.Protocol):
-    """A connection that somebody else made; `source` is a peer's node id once its hello has been accepted."""
-
-    def __init__(self, owner: TcpTransport, debug: bool) -> None:
-        self.debug = debug
-        self.source = ""
-        self._owner = owner
-        self._framer = Framer()
-        self._hello: Hello | None = None
-        self._taken = 0
-        self._refused = False
-        self.transport: asyncio.Transport
-        self.outbox: Outbox
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self.transport = prepared(transport)
-        loop = asyncio.get_running_loop()
-        self.outbox = Outbox(loop, self.transport)
-        self._patience = loop.call_later(HELLO_S, self.refuse, f"no hello within {HELLO_S:g} s")
-        self._owner.arrived(self)
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        """End."""
-        self._patience.cancel()
-        self._owner.gone(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Take whole frames, one after the other, until one of them breaks a rule."""
-        if self._refused:
-            return
-        try:
-            for frame in self._framer.feed(data):
-                if self.transport.is_closing():
-                    return
-                self._take(frame)
-        except WireError as error:
-            self.refuse(str(error))
-
-    def close(self) -> None:
-        """Write what has been collected, and close."""
-        self.outbox.flush()
-        self.transport.close()
-
-    def refuse(self, text: str) -> None:
-        """Say why, and close."""
-        self._refused = True
-        who = self._hello.source if self._hello is not None else "nobody known"
-        log.warning("refusing a connection of %s: %s", who, text, extra={"event": "refused"})
-        self.outbox.add(wire.pack(Kind.ERROR, min(self._taken, _NUMBER_MAX), f"{self._owner.node}: {text}"))
-        self.close()
-
-    def unanswerable(self, number: int, response: AnyResponse, text: str) -> None:
-        """The answer fits in no frame: refuse the request if that can be said, else the connection."""
-        if isinstance(response, Got):
-            refused = Refused(response.request, "too-large", text, definite=True)
-            self.outbox.add(wire.pack(Kind.RESPONSE, number, refused))
-        elif not self.transport.is_closing():
-            self.refuse(text)
-
-    def _take(self, frame: wire.Frame) -> None:
-        if self._hello is None:
-            self._hello = wire.hello(frame)
-            self._patience.cancel()
-            self._greeted(self._hello)
-        elif frame.kind is Kind.PEER and self.source:
-            envelope = wire.envelope(frame)
-            if (envelope.source, envelope.destination) != (self.source, self._owner.node):
-                raise WireError(f"a frame from {envelope.source} to {envelope.destination} came in on this connection")
-            self._taken += 1
-            self._owner.said(self.source, envelope.message, envelope.ring)
-        elif frame.kind is Kind.REQUEST and not self.source:
-            request = wire.debug_request(frame) if self.debug else wire.request(frame)
-            self._taken += 1
-            self._owner.asked(self, frame.number, request)
-        else:
-            raise WireError(f"a {self._hello.role} sends no {frame.kind.name} frames")
-
-    def _greeted(self, hello: Hello) -> None:
-        """Check who is meant, and by whom; a new connection of a peer takes the place of its older one."""
-        owner = self._owner
-        if hello.destination != owner.node and (hello.destination or hello.role != "client"):
-            raise WireError(f"this is {owner.node}, not {hello.destination or 'nobody'}: check the addresses")
-        if (hello.role == "debug") != self.debug:
-            raise WireError(f"this is the {'debug' if self.debug else 'normal'} port, not one for role {hello.role}")
-        if hello.role == "peer":
-            if hello.source in ("", owner.node):
-                raise WireError(f"a peer of {owner.node} is called something else than {hello.source!r}")
-            if hello.cluster != owner.cluster:
-                theirs, ours = hello.cluster or "none", owner.cluster
-                raise WireError(f"{hello.source} is of cluster {theirs}, this node of {ours}: {AGREED}")
-            older = owner.incoming.get(hello.source)
-            self.source = hello.source
-            owner.incoming[hello.source] = self
-            if older is not None:
-                older.transport.abort()
+def _resign(text: str) -> None:
+    """Let whoever runs this process know, as with everything that is raised in a callback."""
+    raise ResignedError(text)

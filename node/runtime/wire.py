@@ -52,10 +52,17 @@ class Kind(IntEnum):
     """
 
 
+DUPLICATE = "duplicate: "
+"""How the text of an ERROR frame begins that tells its receiver that another process is the node that it claims to be:
+it is to end.
+"""
+
+
 class Hello(msgspec.Struct, frozen=True, array_like=True):
     """Who dials whom. `cluster` is the name of what all nodes of a cluster agree on from its beginning.
 
-    Only a peer has a cluster and an incarnation. Only a client may leave the destination empty, for whoever answers.
+    Only a peer has a cluster, an incarnation, and an `address` where it is dialled itself, as host:port. Only a client
+    may leave the destination empty, for whoever answers.
     """
 
     role: Role
@@ -63,6 +70,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     destination: str
     cluster: str = ""
     incarnation: str = ""
+    address: str = ""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):

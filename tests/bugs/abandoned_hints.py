@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from node.core.conversations import Kind
+from node.core.facts import Command
 from node.core.node import Node
-from node.core.replica import Replica
 from node.runtime.main import main
 
 SCENARIO = "crash-restart"
@@ -22,21 +23,15 @@ CALM: dict[str, Any] = {}
 PINNED = ("test_a_draining_node_stages_the_hints_of_its_last_put_before_it_leaves",)
 
 
-class AbandoningReplica(Replica):
-    """A replica that leaves no hints behind."""
-
-    def mark_clean(self) -> None:
-        """Delete what is kept for others, and say that all is done."""
-        for target, keys in list(self.hints.items()):
-            for key in list(keys):
-                self.forget_hint(target, key, self.hinted(target, key))
-        super().mark_clean()
-
-
 class NODE(Node):
     """The node with the bug."""
 
-    replica_type = AbandoningReplica
+    def _finish(self) -> list[Command]:
+        if self._draining and not self._left and not self.conversations.open[Kind.REQUEST]:
+            for target, keys in list(self.replica.hints.items()):
+                for key in list(keys):
+                    self.replica.forget_hint(target, key, self.replica.hinted(target, key))
+        return super()._finish()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.core.facts import Command, Fact, PeerUnreached
+from node.core.messages import Gossip
 from node.core.node import Node
 from node.runtime.main import main
 
@@ -26,7 +27,7 @@ class NODE(Node):
 
     def handle(self, fact: Fact, now_ns: int) -> list[Command]:
         """Take one fact; what was not delivered was a call of ours."""
-        if isinstance(fact, PeerUnreached):
+        if isinstance(fact, PeerUnreached) and not isinstance(fact.message, Gossip):
             call = fact.message.call
             assert call in self.switchboard._pending, f"call {call} to {fact.peer} is not open"
         return super().handle(fact, now_ns)

@@ -37,10 +37,11 @@ class NODE(Node):
 
         super()._serve(request, heed)
 
-    def _refusal(self, request: Request) -> tuple[str, str] | None:
+    def refusal(self, request: Request) -> tuple[str, str] | None:
+        """Why a request is not served; a put is not, once one has missed its quorum."""
         if self._cut_off and isinstance(request, Put):
             return "read-only", f"{self.id} is cut off from its peers"
-        return super()._refusal(request)
+        return super().refusal(request)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.core.conversations import Kind, Sleep
-from node.core.handoff import _deliver_some
+from node.core.handoff import _one_window
 from node.core.node import Node
 from node.runtime.main import main
 
@@ -30,7 +30,7 @@ async def hand_off_once(node: Node, target: str) -> None:
     """Deliver hints to a target until a window has arrived, and then never again in this life."""
     while True:
         await Sleep(node.config.hint_retry_ms * 1_000_000)
-        if node.detector.is_up(target) and await _deliver_some(node, target):
+        if await _one_window(node, target):
             return
 
 

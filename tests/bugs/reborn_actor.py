@@ -26,7 +26,7 @@ OPTIONS: dict[str, Any] = {
     "time_limit_s": 10.0,
 }
 CALM: dict[str, Any] = {}
-PINNED = ("test_a_crash_before_the_mark_is_durable_is_a_crash",)
+PINNED = ("test_every_start_is_another_incarnation",)
 
 
 class RebornReplica(Replica):

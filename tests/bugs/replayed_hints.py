@@ -28,6 +28,8 @@ PINNED = (
     "test_a_delivery_that_gets_lost_is_tried_again",
     "test_a_window_is_delivered_before_the_next_one_is_begun",
     "test_a_fallback_that_coordinates_twice_around_a_handoff_loses_nothing",
+    "test_a_hint_for_who_was_replaced_is_for_who_took_its_place",
+    "test_who_leaves_hands_its_hints_over",
 )
 
 

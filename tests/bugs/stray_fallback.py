@@ -3,6 +3,9 @@
 What is wrong: there is no hint, so nobody delivers; the copy lies on a node that no reader asks once the primaries are
 back. All primaries agree and nothing is left to do, yet an acknowledged write is out of reach. The idea is hazard H07
 without its hint: fallback data that nobody knows to be fallback data.
+
+It runs without anti-entropy and without gossip, on whose occasion a node looks for what lies where it does not belong
+and brings it home: with them it would be healed within seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ from node.runtime.main import main
 SCENARIO = "partition-halves"
 CHECKER = "kept-writes"
 SEEDS = 5
-OPTIONS: dict[str, Any] = {"time_limit_s": 10.0}
+OPTIONS: dict[str, Any] = {
+    "time_limit_s": 10.0,
+    "settings": {"anti_entropy_ms": 0, "gossip_ms": 3_600_000},
+}
 CALM: dict[str, Any] = {}
 PINNED = (
     "test_w_is_reached_with_a_fallback_that_holds_a_hint",
@@ -39,6 +45,9 @@ PINNED = (
     "test_a_hint_brings_what_its_write_has_replaced",
     "test_a_fallback_that_coordinates_twice_around_a_handoff_loses_nothing",
     "test_a_draining_node_stages_the_hints_of_its_last_put_before_it_leaves",
+    "test_a_coordinator_that_is_to_sit_there_itself_does_not_write_to_itself",
+    "test_a_hint_for_who_was_replaced_is_for_who_took_its_place",
+    "test_who_leaves_hands_its_hints_over",
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from node.core.candidates import Assignment, Candidates
 from node.core.node import Node
+from node.core.ring import Place
 from node.runtime.main import main
 
 SCENARIO = "partition-halves"
@@ -25,6 +26,7 @@ PINNED = (
     "test_a_fallback_that_fails_is_replaced_by_the_next_one",
     "test_a_late_confirmation_revives_the_peer_and_is_not_counted",
     "test_what_is_sent_carries_the_time_that_is_left",
+    "test_a_peer_that_knows_another_ring_is_asked_again_and_no_fallback_for_it",
 )
 
 
@@ -38,9 +40,9 @@ class StrictCandidates(Candidates):
 class NODE(Node):
     """The node with the bug."""
 
-    def candidates(self, key: bytes, coordinator: str | None = None) -> Candidates:
-        """Whom to ask about a key: its primaries."""
-        return StrictCandidates(self.ring.preference_list(key), self.config.n, self.detector.is_up, coordinator)
+    def candidates(self, place: Place, primaries: tuple[str, ...], coordinator: str | None = None) -> Candidates:
+        """Whom to ask about a key of this partition: its primaries."""
+        return StrictCandidates(primaries, place.preference, self.detector.is_up, coordinator)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from types import ModuleType
 from tests.bugs.test_convictions import EVERY_BUG
 from tests.node.core.cluster import NODE_MODULE
 
+MOVES = ("moving_quorums", "transfers", "gathering", "gossip")
 ROOT = Path(__file__).parents[2]
-CONVERSATIONS = ("gets", "puts", "forwarding", "handoff", "probing", "node")
+CONVERSATIONS = ("gets", "puts", "forwarding", "handoff", "probing", "node", *MOVES)
 FAILED = re.compile(r"^FAILED \S+::(\w+)", re.MULTILINE)
 
 

@@ -29,6 +29,8 @@ PINNED = (
     "test_a_hint_that_changed_meanwhile_is_kept_and_delivered_again",
     "test_a_delivery_that_gets_lost_is_tried_again",
     "test_a_window_is_delivered_before_the_next_one_is_begun",
+    "test_a_hint_for_who_was_replaced_is_for_who_took_its_place",
+    "test_who_leaves_hands_its_hints_over",
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from node.core.node import Node
 from node.core.replica import Replica
 from node.core.store import Space, Store
+from node.core.versions import Versions
 from node.runtime.main import main
 from node.runtime.memory import MemoryStore
 
@@ -35,6 +36,8 @@ PINNED = (
     "test_hints_found_at_a_restart_are_delivered",
     "test_a_hint_made_after_the_last_one_was_delivered_is_delivered_too",
     "test_a_draining_node_stages_the_hints_of_its_last_put_before_it_leaves",
+    "test_a_hint_for_who_was_replaced_is_for_who_took_its_place",
+    "test_who_leaves_hands_its_hints_over",
 )
 
 
@@ -57,11 +60,14 @@ class DiskAndMemory:
         return self._stores[space].scan(space, after, limit)
 
 
+Changed = Callable[[bytes, Versions | None], None]
+
+
 class VolatileReplica(Replica):
     """A replica whose hints die with it."""
 
-    def __init__(self, node: str, store: Store, rng: Random, staged: Callable[[], None]) -> None:
-        super().__init__(node, DiskAndMemory(store), rng, staged)
+    def __init__(self, node: str, store: Store, rng: Random, staged: Callable[[], None], changed: Changed) -> None:
+        super().__init__(node, DiskAndMemory(store), rng, staged, changed)
 
 
 class NODE(Node):

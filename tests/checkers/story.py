@@ -19,9 +19,12 @@ from checkers.history import (
     NodeChanged,
     Outcome,
     PhaseBegan,
+    Place,
     Record,
+    RingTold,
     RunEnded,
     RunStarted,
+    Sent,
     Settled,
     Version,
 )
@@ -34,14 +37,21 @@ NODES = ("n1", "n2", "n3")
 class Story:
     """A history in the making. A value's dot is `dot-VALUE` unless said otherwise."""
 
-    def __init__(self, nodes: tuple[str, ...] = NODES, faults: tuple[str, ...] = (), *, drawn: bool = False) -> None:
+    def __init__(
+        self,
+        nodes: tuple[str, ...] = NODES,
+        faults: tuple[str, ...] = (),
+        *,
+        drawn: bool = False,
+        spares: tuple[str, ...] = (),
+    ) -> None:
         self.now = 0
         self.nodes = nodes
         self._operations = 0
         self.records: list[Record] = [
             RunStarted(
                 scenario="a-story", system="keelhaul", world="sim", workload="siblings", seed=7, nodes=nodes,
-                n=3, r=2, w=2, faults=faults, drawn=drawn,
+                n=3, r=2, w=2, faults=faults, drawn=drawn, spares=spares,
             )
         ]  # fmt: skip
 
@@ -90,10 +100,12 @@ class Story:
             )  # fmt: skip
         return op
 
-    def get(self, *values: str, key: str = "k", node: str = "n1", outcome: Outcome = OK) -> str:
+    def get(
+        self, *values: str, key: str = "k", node: str = "n1", outcome: Outcome = OK, acks: tuple[Ack, ...] = ()
+    ) -> str:
         """Get these values (each `VALUE` or `DOT=VALUE`); answer the operation's id."""
         op = self._invoke("get", key, node)
-        self.records.append(Completed(at=self._tick(), op=op, outcome=outcome, versions=versions(*values)))
+        self.records.append(Completed(at=self._tick(), op=op, outcome=outcome, versions=versions(*values), acks=acks))
         return op
 
     def _invoke(self, f: str, key: str, node: str, *, value: str | None = None, context_of: str | None = None) -> str:
@@ -133,6 +145,30 @@ class Story:
         waited_ns = int(waited * 1e9)
         settled = Settled(at=self._tick(), round=round_name, state=state, waited_ns=waited_ns, work=work)
         self.records.append(settled)
+        return self
+
+    def ring(
+        self,
+        states: Mapping[str, str] | None = None,
+        *,
+        by: tuple[str, ...] = (),
+        seats: tuple[tuple[str, ...], ...] = (NODES,),
+        places: Mapping[str, Place] | None = None,
+        transfers: tuple[Sent, ...] = (),
+        round_name: str = "final",
+        **more: Any,
+    ) -> Story:
+        """Let nodes tell of the ring: all of them, or some, each the same; transfers are the first one's."""
+        known = dict(states) if states is not None else dict.fromkeys(self.nodes, "valid")
+        where = dict(places) if places is not None else {node: Place(machine=node) for node in known}
+        for place, node in enumerate(by or tuple(known)):
+            said = {"ring": "r1", "moves": 0, **more}
+            self.records.append(
+                RingTold(
+                    at=self._tick(), round=round_name, node=node, n=3, states=known, places=where, seats=seats,
+                    transfers=() if place else transfers, **said,
+                )
+            )  # fmt: skip
         return self
 
     def told(self) -> History:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from checkers.episodes import Episode, downtimes, episodes
+from checkers.episodes import Episode, downtimes, episodes, is_early
 from checkers.history import History, NodeChanged
-from tests.checkers.story import Story
+from tests.checkers.story import FAILED, Story
 
 
 def _episode(**more: Any) -> Episode:
@@ -76,3 +76,15 @@ def test_a_node_is_away_while_it_is_dead_or_frozen(
 ) -> None:
     """One that dies in its sleep is not back before it has been started."""
     assert _downtimes(*changes) == away
+
+
+def test_a_spare_that_was_not_started_yet_is_early() -> None:
+    """Whoever asks it is refused by right; later, and of all others, it is another matter."""
+    story = Story(spares=("n4", "n5"))
+    story.put("v", node="n4", outcome=FAILED)
+    story.put("v", node="n1")
+    story.node("n4", "started")
+    story.put("v", node="n4")
+    story.put("v", node="n5", outcome=FAILED)
+    history = story.ended()
+    assert [is_early(history, operation) for operation in history.operations] == [True, False, False, True]

@@ -21,9 +21,12 @@ from checkers.history import (
     NodeChanged,
     Outcome,
     PhaseBegan,
+    Place,
     Record,
+    RingTold,
     RunEnded,
     RunStarted,
+    Sent,
     Settled,
     Version,
     encode,
@@ -57,6 +60,15 @@ _later: st.SearchStrategy[Record] = st.one_of(
     st.builds(
         Settled, at=_at, round=_text, state=_text, waited_ns=_at,
         work=st.dictionaries(_text, st.dictionaries(_text, st.integers(0, 9), max_size=2), max_size=2),
+    ),
+    st.builds(
+        RingTold, at=_at, round=_text, node=_text, ring=_text, n=st.integers(1, 9), moves=st.integers(0, 99),
+        states=st.dictionaries(_text, _text, max_size=2), seats=st.lists(_nodes, max_size=2).map(tuple),
+        places=st.dictionaries(_text, st.builds(Place, machine=_text, rack=_text, dc=_text), max_size=2),
+        transfers=st.lists(
+            st.builds(Sent, seat=_text, giver=_text, taker=_text, state=_text, keys=_at, sent=_at), max_size=2
+        ).map(tuple),
+        exchanges=st.dictionaries(_text, st.integers(0, 9), max_size=2),
     ),
     st.builds(RunEnded, at=_at, interrupted=_maybe),
 )  # fmt: skip

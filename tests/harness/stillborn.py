@@ -13,5 +13,5 @@ class NODE(Node):
     def start(self, now_ns: int) -> list[Command]:
         """Start on a fresh disk only."""
         store: Store = self.replica._store
-        assert store.get(Space.META, b"incarnation") is None, "this disk has been used before"
+        assert store.get(Space.META, b"life") is None, "this disk has been used before"
         return super().start(now_ns)

@@ -108,7 +108,7 @@ def test_a_run_that_proves_nothing_exits_2(tmp_path: Path) -> None:
         (("run", "calm", "--seed", "x"), "Invalid value for '--seed'"),
         (("run", "calm", "--open-loop", "--rate", "0"), "--rate is 0; with --open-loop"),
         (("run", "calm", "--set", "hint_retry_ms=fast"), "--set hint_retry_ms=fast: give NAME=NUMBER"),
-        (("run", "calm", "--set", "hints=1"), "there is partitions, request_timeout_ms"),
+        (("run", "calm", "--set", "hints=1"), "there is strategy, partitions, tokens, request_timeout_ms"),
         (("run", "calm", "--world", "sim", "--node-module", "no.such"), "--node-module no.such"),
         (("run", "calm", "--world", "processes", "--system", "in-memory"), "this system runs in sim"),
         (("run", "partition-majorities-ring", "--nodes", "3"), "at least 4 nodes; there are 3"),
@@ -139,7 +139,7 @@ def test_check_judges_again(tmp_path: Path) -> None:
     checked = keelhaul("check", "runs/latest", cwd=tmp_path)
 
     assert (run.returncode, checked.returncode) == (0, 0), checked.stderr
-    assert "valid: all 6 checkers agree" in checked.stdout
+    assert "valid: all 9 checkers agree" in checked.stdout
 
 
 def test_damage_inside_a_history_is_named(tmp_path: Path) -> None:

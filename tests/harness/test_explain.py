@@ -196,17 +196,18 @@ def test_what_is_too_much_is_cut_to_what_matters() -> None:
     assert [operation.id for operation in begun.operations] == [
         operation.id for operation in whole.operations[: len(begun.operations)]
     ]
-    assert MOMENTS_MAX / 2 < len(moments(begun)) <= MOMENTS_MAX + len(whole.nodes) * 2
+    assert MOMENTS_MAX / 2 < len(moments(begun)) <= MOMENTS_MAX + len(whole.nodes) * 3
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A recorded run, as data: with a script, as a shrunk one has."""
+def finished(tmp_path_factory: pytest.TempPathFactory, wrong: Observed) -> Finished:
+    """A recorded run in which a write is lost, as data: with a script, as a shrunk one has."""
     directory = tmp_path_factory.mktemp("run")
-    return carry_out(spec(), directory, "keelhaul run", script=observe(plot()).simulated.script)
+    simulated = wrong.simulated
+    return carry_out(simulated.plot.spec, directory, "keelhaul run", script=simulated.script)
 
 
 def told(subject: Path, **options: object) -> str:

@@ -21,7 +21,7 @@ from node.core.messages import Fetched
 from node.core.versions import NOTHING, Sibling, Versions
 from node.runtime.tcp import bound
 from node.runtime.wire import Frame
-from tests.node.runtime.ears import Pair
+from tests.node.runtime.ears import RING, Pair
 from tests.node.runtime.loops import LOCAL, deaf, eventually, run, until
 
 
@@ -133,11 +133,11 @@ def test_a_refusal_and_a_death_are_relayed() -> None:
 
     async def main() -> None:
         async with proxied() as (pair, proxy):
-            pair.transports["b"].ring = "another"
+            pair.transports["b"].cluster = "another"
             await pair.listen("b")
             pair.ping("a", "b", 1)
             await until(lambda: pair.ears["a"].unreached == [1])
-            pair.transports["b"].ring = pair.transports["a"].ring
+            pair.transports["b"].cluster = pair.transports["a"].cluster
             link = pair.transports["a"]._links["b"]
             await until(lambda: link._state.value == "idle")
             pair.ping("a", "b", 2)
@@ -178,7 +178,7 @@ def test_a_destination_that_does_not_read_holds_the_node_back_until_it_is_cut_of
         async with proxied() as (pair, proxy):
             pair.socks["b"].listen()
             for _ in range(40):
-                pair.transports["a"].send("b", big)
+                pair.transports["a"].send("b", big, RING)
             await until(lambda: any(link._outward and link._outward.full for link in proxy.links))
             (link,) = proxy.links
             assert link._outward is not None

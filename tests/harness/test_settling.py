@@ -56,7 +56,7 @@ def _settle(work: Work = _idle, holds: Holds = _steady) -> list[Record]:
     records: list[Record] = []
     recorder = Recorder(lambda: loop.now_ns, records.append)
     inspector = _Inspector(loop.time, work, holds)
-    settling = Settling(inspector, NODES, recorder, apart_s=APART_S, limit_s=LIMIT_S)
+    settling = Settling(inspector, lambda: NODES, recorder, apart_s=APART_S, limit_s=LIMIT_S)
     run(settling.quiet("final"), loop)
     return records
 
@@ -139,7 +139,8 @@ def test_a_dump_alone_looks_once(node: str) -> None:
     loop = virtual()
     records: list[Record] = []
     recorder = Recorder(lambda: loop.now_ns, records.append)
-    settling = Settling(_Inspector(loop.time, _idle, _steady), (node,), recorder, apart_s=APART_S, limit_s=LIMIT_S)
+    inspector = _Inspector(loop.time, _idle, _steady)
+    settling = Settling(inspector, lambda: (node,), recorder, apart_s=APART_S, limit_s=LIMIT_S)
     run(settling.dump("fault-1"), loop)
     (dump,) = records
     assert isinstance(dump, Dumped)

@@ -14,7 +14,7 @@ from hypothesis import find, given, settings
 
 from harness.contracts import Step
 from harness.strategies import REST_NS, cluster_configs, fault_schedules, workloads
-from nemesis.catalog import is_beyond, loses_disk, names
+from nemesis.catalog import goes, is_beyond, is_staged, loses_disk, names, spares_of
 from nemesis.schedule import Schedule, collide, decode, encode
 from node.core.config import ClusterConfig
 
@@ -84,9 +84,12 @@ def test_two_faults_that_must_meet_stay_and_no_third() -> None:
     assert [(each.at_ns, each.for_ns) for each in found] == [(0, S // 2)] * 2
 
 
-@pytest.mark.parametrize("fault", names())
+@pytest.mark.parametrize("fault", [name for name in names() if not spares_of(name)])
 def test_every_fault_can_be_drawn(fault: str) -> None:
-    """A fault that is a file is enough; here too there is no list. And alone it comes down to one."""
+    """A fault that is a file is enough; here too there is no list. And alone it comes down to one.
+
+    Who lets nodes in cannot: here are those that a cluster has from the beginning.
+    """
     assert len(find(fault_schedules(nodes=NODES, faults=[fault]), bool, settings=smallest)) == 1
 
 
@@ -100,7 +103,15 @@ def test_unasked_all_faults_are_drawn_that_somebody_claims_to_survive() -> None:
         drawn.update(injection.name for injection in schedule)
 
     draw()
-    assert drawn == {name for name in names() if not is_beyond(name)}
+    assert drawn == {
+        name for name in names() if not (is_beyond(name) or is_staged(name) or goes(name) or spares_of(name))
+    }
+
+
+def test_who_lets_nodes_in_is_refused() -> None:
+    """In a line that says what is missing."""
+    with pytest.raises(ValueError, match="faults: join lets nodes in, and a schedule of these nodes has none to come"):
+        fault_schedules(nodes=NODES, faults=["join"])
 
 
 @given(workloads(nodes=NODES, keys=2, clients=3, max_operations=30))

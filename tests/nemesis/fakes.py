@@ -18,6 +18,7 @@ from nemesis.powers import (
     Disks,
     Link,
     Links,
+    Membership,
     Network,
     Pauses,
     PowerError,
@@ -27,6 +28,8 @@ from nemesis.powers import (
     Traffic,
 )
 from tests.nemesis.fake_links import FakeClocks, FakeConnections, FakeLinks, FakePauses, FakeSpeed
+from tests.nemesis.fake_processes import FakeProcesses
+from tests.nemesis.fake_ring import FakeMembership
 from tests.nemesis.turns import NODES, turns
 
 __all__ = ["NODES", "FakeDisks", "FakeNetwork", "FakeProcesses", "fake_powers", "turns"]
@@ -82,63 +85,6 @@ class FakeNetwork:
         return not any(self.cuts.values())
 
 
-class FakeProcesses:
-    """Nodes that run or do not, and disks that are full or not; `log` keeps what was done, in order."""
-
-    def __init__(self, nodes: Sequence[str] = NODES) -> None:
-        self.nodes = tuple(nodes)
-        self.up = dict.fromkeys(nodes, True)
-        self.log: list[tuple[str, str]] = []
-        self.will_not_start: tuple[str, ...] = ()
-
-    async def kill(self, node: str) -> None:
-        """End it at once."""
-        await self._end("kill", node)
-
-    async def stop(self, node: str) -> None:
-        """End it politely."""
-        await self._end("stop", node)
-
-    async def start(self, node: str) -> None:
-        """Start it, unless the test forbids it."""
-        await turns(2)
-        if node in self.will_not_start:
-            raise PowerError(f"{node} did not answer")
-        if self.up[node]:
-            raise PowerError(f"{node} is running already")
-        self.up[node] = True
-        self.log.append(("start", node))
-        await turns(2)
-
-    async def wipe(self, node: str) -> None:
-        """Empty its disk."""
-        await turns(1)
-        if self.up[node]:
-            raise PowerError(f"{node} is running; its disk is in use")
-        self.log.append(("wipe", node))
-        await turns(1)
-
-    def running(self, node: str) -> bool:
-        """Whether it runs."""
-        return self.up[node]
-
-    def use(self) -> None:
-        """Nothing needs to happen for a node to be seen as down."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether every node runs."""
-        return all(self.up.values())
-
-    async def _end(self, how: str, node: str) -> None:
-        await turns(2)
-        if not self.up[node]:
-            raise PowerError(f"{node} was not running")
-        self.up[node] = False
-        self.log.append((how, node))
-        await turns(2)
-
-
 class FakeDisks(FakeProcesses):
     """Processes on disks that can be in trouble; one that fails or is full ends its node when it is used."""
 
@@ -148,6 +94,7 @@ class FakeDisks(FakeProcesses):
         self.rotten: dict[str, int] = {}
         self.refuses_rot = False
         self.rot_bytes = 1
+        self.copies: list[str] = []
         self.patient = False
 
     @asynccontextmanager
@@ -172,6 +119,20 @@ class FakeDisks(FakeProcesses):
         self.rotten[node] = self.rot_bytes
         return self.rot_bytes
 
+    async def copy(self, node: str) -> None:
+        """Copy it while it is down."""
+        await turns(1)
+        assert not self.up[node]
+        self.copies.append(node)
+
+    async def put_back(self, node: str) -> bool:
+        """Put the copy back while it is down."""
+        await turns(1)
+        assert not self.up[node]
+        assert node in self.copies
+        self.log.append(("put back", node))
+        return True
+
     async def start(self, node: str) -> None:
         """Start it, unless it refuses what it finds."""
         if self.refuses_rot and self.rotten.get(node):
@@ -192,6 +153,11 @@ class FakeDisks(FakeProcesses):
                 self.up[node] = False
 
     @property
+    def struck(self) -> bool:
+        """Whether anything is wrong, or a disk was copied."""
+        return not self.whole or bool(self.copies)
+
+    @property
     def whole(self) -> bool:
         """Whether every node runs on a disk without trouble."""
         return super().whole and not self.troubles
@@ -205,6 +171,7 @@ def fake_powers(nodes: Sequence[str] = NODES) -> Powers:
         Links: FakeLinks(nodes),
         Connections: FakeConnections(nodes),
         Processes: disks,
+        Membership: FakeMembership(nodes),
         Pauses: FakePauses(nodes),
         Speed: FakeSpeed(nodes),
         Clocks: FakeClocks(nodes),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nemesis.catalog import load, loses_disk, names
+from nemesis.catalog import goes, load, loses_disk, names, spares_of
 from nemesis.powers import Plan, PlanError
 from nemesis.schedule import Injection, Schedule, collide, decode, draw, encode, held, rhythm
 
@@ -22,6 +22,9 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
 
 seeds = st.integers(min_value=0, max_value=10**9)
 durations = st.integers(min_value=4 * SECOND, max_value=90 * SECOND)
+REPEATED = [name for name in names() if not goes(name) and not spares_of(name)]
+"""The faults that strike again and again: a node goes once, and so does a spare come."""
+
 chosen = st.lists(st.sampled_from(names()), min_size=1, max_size=5, unique=True)
 
 
@@ -41,7 +44,7 @@ def test_nothing_outlasts_the_run(faults: list[str], seed: int, duration_ns: int
 
 
 @UNHURRIED
-@given(st.sampled_from(names()), seeds, durations)
+@given(st.sampled_from(REPEATED), seeds, durations)
 def test_a_fault_alone_strikes_at_least_twice(name: str, seed: int, duration_ns: int) -> None:
     """From four seconds on the defaults find room for two strikes, and the first does not wait long."""
     schedule = draw([name], NODES, seed=seed, duration_ns=duration_ns)
@@ -234,3 +237,38 @@ def test_what_may_happen_to_one_link_at_a_time(one: str, other: str, together: b
         for number, name in enumerate((one, other), start=1)
     )
     assert collide(first, second) is not together
+
+
+@UNHURRIED
+@given(seeds, st.integers(min_value=0, max_value=3), st.integers(min_value=1, max_value=5))
+def test_spares_come_once_and_enough_members_stay(seed: int, spares: int, least: int) -> None:
+    """Each spare is in one plan, and no more members go than may, but for those that somebody replaces."""
+    coming = tuple(f"n{number}" for number in range(6, 6 + spares))
+    schedule = draw(
+        ["join", "leave", "replace", "remove"], NODES, seed=seed, duration_ns=64 * SECOND, spares=coming, least=least
+    )
+    came = [node for each in schedule for node in each.plan.spares]
+    assert sorted(came) == sorted(set(came) & set(coming))
+    went = [node for each in schedule if goes(each.name) for node in each.plan.nodes]
+    assert len(went) == len(set(went))
+    assert len(went) - len(strikes(schedule, "replace")) <= len(NODES) - least
+    assert len(strikes(schedule, "join")) == min(8, spares)
+
+
+def test_who_goes_is_nobodys_victim_afterwards() -> None:
+    """A node that was removed is not killed again; one that leaves in good order may be, for it lives on."""
+    schedule = draw(["remove", "leave", "kill"], NODES, seed=4, duration_ns=80 * SECOND, least=3)
+    (remove,) = [each for each in schedule if each.name == "remove"]
+    later = [each for each in schedule if each.at_ns > remove.at_ns]
+    assert later
+    assert not [each for each in later if each.plan.nodes == remove.plan.nodes]
+    assert len({each.plan.nodes for each in schedule if each.name in ("remove", "leave")}) == 2
+
+
+def test_what_is_beside_stays_and_is_kept_clear_of() -> None:
+    """A timeline may have more drawn beside it."""
+    given_ = Injection(id=1, name="kill", at_ns=0, for_ns=79 * SECOND, plan=Plan(nodes=("n1",)))
+    schedule = draw(["kill"], NODES, seed=1, duration_ns=80 * SECOND, beside=(given_,))
+    assert given_ in schedule
+    assert len(schedule) == 11
+    assert sum(each.plan.nodes == ("n1",) for each in schedule) == 1

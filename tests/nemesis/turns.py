@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
+SPARES = ("n6", "n7")
 
 
 async def turns(count: int) -> None:

@@ -42,7 +42,7 @@ class Script:
         """Leave at once."""
         self._life.leave()
 
-    def peer_said(self, source: str, message: Any) -> None:
+    def peer_said(self, source: str, message: Any, ring: str) -> None:
         """Write it down."""
         self.take(message)
 
@@ -89,7 +89,7 @@ def test_a_frozen_node_does_nothing_and_misses_nothing() -> None:
     async def script() -> None:
         bench.life.after(50 * MS, lambda: bench.host.take("timer"))
         bench.life.freeze()
-        bench.life.hear("n2", "message")
+        bench.life.hear("n2", "message", "ring")
         bench.life.ask("request", answers.append)
         await asyncio.sleep(0.1)
         assert (bench.host.heard, answers) == ([], [])
@@ -109,7 +109,7 @@ def test_after_a_pause_all_three_orders_occur() -> None:
         async def script(bench: Bench = bench, seed: int = seed) -> None:
             bench.life.freeze()
             for number in range(2):
-                bench.life.hear("n2", f"m{number}")
+                bench.life.hear("n2", f"m{number}", "ring")
                 bench.life.after(0, lambda number=number: bench.host.take(f"t{number}"))
                 await asyncio.sleep(0.001)
             bench.life.thaw(Random(f"{seed}"))
@@ -126,9 +126,9 @@ def test_what_comes_while_it_catches_up_stands_in_line() -> None:
     async def script() -> None:
         bench.life.freeze()
         for number in range(3):
-            bench.life.hear("n2", number)
+            bench.life.hear("n2", number, "ring")
         bench.life.thaw(Random("1"))
-        bench.life.hear("n2", 3)
+        bench.life.hear("n2", 3, "ring")
 
     bench.run(script)
     assert bench.host.heard == [0, 1, 2, 3]
@@ -159,9 +159,9 @@ def test_a_slow_node_takes_one_step_after_the_other() -> None:
     async def script() -> None:
         bench.life.busy = 10 * MS, steps
         for number in range(5):
-            bench.life.hear("n2", number)
+            bench.life.hear("n2", number, "ring")
         await asyncio.sleep(0.2)
-        bench.life.hear("n2", 5)
+        bench.life.hear("n2", 5, "ring")
 
     bench.run(script)
     assert bench.host.heard == list(range(6))
@@ -177,10 +177,10 @@ def test_a_node_that_is_fast_again_keeps_the_order() -> None:
     async def script() -> None:
         bench.life.busy = 10 * MS, Traffic()
         for number in range(3):
-            bench.life.hear("n2", number)
+            bench.life.hear("n2", number, "ring")
         await asyncio.sleep(0.001)
         bench.life.busy = None
-        bench.life.hear("n2", 3)
+        bench.life.hear("n2", 3, "ring")
 
     bench.run(script)
     assert bench.host.heard == [0, 1, 2, 3]
@@ -194,10 +194,10 @@ def test_a_slow_node_that_is_frozen_keeps_the_order() -> None:
     async def script() -> None:
         bench.life.busy = 10 * MS, Traffic()
         for number in range(3):
-            bench.life.hear("n2", number)
+            bench.life.hear("n2", number, "ring")
         await asyncio.sleep(0.005)
         bench.life.freeze()
-        bench.life.hear("n2", 3)
+        bench.life.hear("n2", 3, "ring")
         await asyncio.sleep(0.1)
         assert bench.host.heard == [0]
         bench.life.thaw(Random("1"))
@@ -215,14 +215,14 @@ def test_a_node_that_dies_while_it_waits_does_nothing_more(frozen: bool) -> None
     async def script() -> None:
         bench.life.freeze() if frozen else None
         bench.life.busy = None if frozen else (10 * MS, Traffic())
-        bench.life.hear("n2", 0)
+        bench.life.hear("n2", 0, "ring")
         await asyncio.sleep(0)
         bench.host.heard.clear()
         bench.life.ask("request", answers.append)
         bench.life.after(MS, lambda: bench.host.take("timer"))
         bench.life.fence()
         bench.life.thaw(Random("1"))
-        bench.life.hear("n2", 1)
+        bench.life.hear("n2", 1, "ring")
 
     bench.run(script)
     assert bench.host.heard == []
@@ -236,7 +236,7 @@ def test_an_error_ends_it_once_and_what_waits_with_it() -> None:
     async def script() -> None:
         bench.life.freeze()
         for message in ("before", "break", "after", "break"):
-            bench.life.hear("n2", message)
+            bench.life.hear("n2", message, "ring")
         bench.life.thaw(Random("1"))
 
     bench.run(script)

@@ -27,7 +27,7 @@ class _Bench:
     def attach(self, node: str) -> None:
         """Let a node hear."""
 
-        def receive(source: str, message: str) -> None:
+        def receive(source: str, message: str, _ring: str) -> None:
             self.heard.append((source, node, message))
             self.times.append(self.loop.now_ns)
 

@@ -28,7 +28,7 @@ class Wires:
     def attach(self, node: str) -> None:
         """Let a node hear."""
 
-        def receive(source: str, message: str) -> None:
+        def receive(source: str, message: str, _ring: str) -> None:
             self.heard.append((source, node, message))
             self.times.append(self.loop.now_ns)
             self.least_in_flight = min(self.least_in_flight, *self.network.in_flight.values())

@@ -118,7 +118,7 @@ def test_the_normal_port_takes_no_debug_requests() -> None:
 
     async def main() -> None:
         async with talking("b") as pair:
-            address = await pair.transports["b"].listen(bound((LOCAL, 0)), "i", debug=True)
+            address = await pair.transports["b"].listen(bound((LOCAL, 0)), debug=True)
             for at, role in ((pair.addresses["b"], "debug"), (address, "client")):
                 channel = await dial(at, "b", "c", role)  # type: ignore[arg-type]  # both are roles
                 with pytest.raises(ChannelError, match=r"b: this is the .* port, not one for role") as raised:

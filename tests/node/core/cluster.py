@@ -1,126 +1,83 @@
-"""A cluster of bare nodes, with nothing between them but a list: the test is the network, the disk and the clock.
+"""A cluster of bare nodes, asked as clients and operators ask, and looked into.
 
-What a node sends lies in `letters` until the test delivers it, drops it, or brings it back as unreached; what a node
-stages becomes durable when the test commits; time passes when the test says so. `settle` and `elapse` do all of that
-in order, for the tests that are about something else.
+What happens to it is in `tests.node.core.world`.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from random import Random
+from collections.abc import Iterator
+from itertools import islice
 from typing import TypeVar
 
-from node.core import facts
-from node.core.config import ClusterConfig
-from node.core.facts import Fact
+from node.core.admin_messages import AdminRequest, Commit, Done, Plan, PlanQuery, Stage, Staged
+from node.core.changes import JOIN, Member
 from node.core.messages import (
-    DebugRequest,
-    DebugResponse,
+    DumpPage,
     DumpQuery,
     Get,
     Got,
-    PeerMessage,
     Put,
     Refused,
-    Request,
-    Response,
     Status,
     StatusQuery,
     Written,
 )
-from node.core.node import Node
 from node.core.store import Space
 from node.runtime.memory import MemoryStore
+from tests.node.core.world import HOUR_MS, MEMBERS, MS, NODE, NODE_MODULE, Letter, World
+
+__all__ = ["HOUR_MS", "MEMBERS", "MS", "NODE", "NODE_MODULE", "Cluster", "Letter"]
 
 M = TypeVar("M")
 
-NODE_MODULE = "KEELHAUL_NODE_MODULE"
-"""The environment variable that names a module whose `NODE` is tested instead of the shipped one."""
 
-NODE: type[Node] = importlib.import_module(os.environ[NODE_MODULE]).NODE if NODE_MODULE in os.environ else Node
+class Cluster(World):
+    """Nodes, their clients and their operator."""
 
-MS = 1_000_000
-MEMBERS = ("n1", "n2", "n3", "n4", "n5")
+    # --- operators ---
 
+    def order(self, at: str, operation: str, node: str, by: str = "") -> Done:
+        """Have an operator give one order at a node: staged, looked at, committed."""
+        comes = node if operation == JOIN else by
+        member = Member(comes) if comes else None
+        self.told(at, Stage("an order", operation, node, member), Staged)
+        plan = self.told(at, PlanQuery("a plan"), Plan)
+        return self.told(at, Commit("a commit", plan.token, 1), Done)
 
-@dataclass(eq=False)
-class Letter:
-    """A message that was sent and not delivered yet."""
-
-    sender: str
-    to: str
-    message: PeerMessage
-    ring: str = ""
-
-
-@dataclass(eq=False)
-class _Body:
-    """What a node lives on: its store, the timers it has set, and the barriers it has asked for."""
-
-    node: Node
-    store: MemoryStore
-    timers: dict[int, int]
-    barriers: list[int]
-
-
-class Cluster:
-    """Nodes, and everything that they asked for."""
-
-    def __init__(self, members: tuple[str, ...] = MEMBERS, node_type: type[Node] = NODE, **settings: int) -> None:
-        self.config = ClusterConfig(members=members, secret="a secret", **settings).checked()
-        self.now_ns = 0
-        self.letters: list[Letter] = []
-        self.replies: dict[int, Response | DebugResponse] = {}
-        self.redialled: list[tuple[str, str]] = []
-        self.left: list[str] = []
-        self.down: list[str] = []
-        self.cut: list[tuple[str, str]] = []
-        self._node_type = node_type
-        self._asked = 0
-        self._lives = 0
-        self._bodies: dict[str, _Body] = {}
-        for name in members:
-            self.start(name, MemoryStore())
+    def told(self, at: str, request: AdminRequest, kind: type[M]) -> M:
+        """What an operator is told who asks a node; a silence that the node has to wait for is over in a second."""
+        asker = self.ask(at, request)
         self.settle()
+        if asker not in self.replies:
+            self.elapse(1000)
+        return self._reply(asker, kind)
 
-    # --- lives ---
+    def join(self, name: str, at: str, *, seeds: tuple[str, ...] = ()) -> None:
+        """Start a newcomer with an empty disk, and have it join at a node; only what can move at once has moved."""
+        self.start(name, MemoryStore(), seeds=seeds)
+        self.settle()
+        self.order(at, JOIN, name)
 
-    def node(self, name: str) -> Node:
-        """A node itself."""
-        return self._bodies[name].node
+    def moved(self, ms: int = 60_000) -> None:
+        """Let time pass until every node that is up knows one ring in which no seat is on its way."""
+        self.until(self.at_rest, step_ms=100, most_ms=ms)
 
-    def store(self, name: str) -> MemoryStore:
-        """A node's store."""
-        return self._bodies[name].store
-
-    def start(self, name: str, store: MemoryStore) -> None:
-        """Begin a life of a node on a store; its start is staged and not committed."""
-        self._lives += 1
-        node = self._node_type(name, self.config, store, Random(f"life {self._lives}"))
-        self._bodies[name] = _Body(node, store, {}, [])
-        self.down = [other for other in self.down if other != name]
-        self._do(name, node.start(self.now_ns))
-
-    def crash(self, name: str) -> None:
-        """End a node at once: what was not committed is lost, and it hears nothing more."""
-        body = self._bodies[name]
-        body.timers.clear()
-        body.barriers.clear()
-        self.down.append(name)
-
-    def restart(self, name: str) -> None:
-        """Begin the next life of a node on what its last one had committed."""
-        self.start(name, MemoryStore(self._bodies[name].store.image))
+    def at_rest(self) -> bool:
+        """Whether every node that is up knows one ring, in which nothing moves."""
+        rings = [self.node(name).ring for name in self.up]
+        return len({ring.digest for ring in rings}) == 1 and not rings[0].moves
 
     # --- asking ---
 
     def preference(self, key: bytes) -> tuple[str, ...]:
         """The key's preference list."""
         return self._bodies[self.config.members[0]].node.ring.at(key).preference
+
+    def kept_by(self, name: str, count: int) -> list[bytes]:
+        """So many keys that a node keeps."""
+        node = self._bodies[self.config.members[0]].node
+        keys = (b"%05d" % number for number in range(100_000))
+        return list(islice((key for key in keys if name in node.ring.at(key).seats), count))
 
     def get(self, at: str, key: bytes, *, r: int | None = None, ms: int = 1000) -> int:
         """Ask a node for a key; returns the number under which the reply will be found."""
@@ -131,12 +88,6 @@ class Cluster:
     ) -> int:
         """Ask a node to write; returns the number under which the reply will be found."""
         return self.ask(at, Put("a request", key, value, context, ms * MS, w))
-
-    def ask(self, at: str, request: Request | DebugRequest) -> int:
-        """Ask anything."""
-        self._asked += 1
-        self.feed(at, facts.ClientAsked(self._asked, request))
-        return self._asked
 
     def got(self, asker: int) -> Got:
         """The reply to a get that succeeded."""
@@ -158,101 +109,6 @@ class Cluster:
         reply = self.replies.get(asker)
         assert isinstance(reply, kind), f"the reply to {asker} is {reply!r}"
         return reply
-
-    # --- the network, the disk and the clock, step by step ---
-
-    def feed(self, name: str, fact: Fact) -> None:
-        """Tell a node a fact, and take down what it commands."""
-        self._do(name, self._bodies[name].node.handle(fact, self.now_ns))
-
-    def _do(self, name: str, commands: list[facts.Command]) -> None:
-        body = self._bodies[name]
-        for command in commands:
-            match command:
-                case facts.Send(to, message, ring):
-                    self.letters.append(Letter(name, to, message, ring))
-                case facts.Reply(asker, response):
-                    assert asker not in self.replies, f"{name} answered {asker} twice"
-                    self.replies[asker] = response
-                case facts.Persist(barrier):
-                    body.barriers.append(barrier)
-                case facts.SetTimer(timer, delay_ns):
-                    assert delay_ns > 0
-                    body.timers[timer] = self.now_ns + delay_ns
-                case facts.CancelTimer(timer):
-                    del body.timers[timer]
-                case facts.Redial(peer):
-                    self.redialled.append((name, peer))
-                case facts.Leave():
-                    self.left.append(name)
-
-    def sent(self, kind: type[PeerMessage], sender: str | None = None, to: str | None = None) -> list[Letter]:
-        """The letters on their way, of one kind, in the order in which they were sent."""
-        return [
-            letter
-            for letter in self.letters
-            if isinstance(letter.message, kind) and sender in (None, letter.sender) and to in (None, letter.to)
-        ]
-
-    def deliver(self, *letters: Letter) -> None:
-        """Deliver these letters, in this order."""
-        for letter in letters:
-            self.letters.remove(letter)
-            self.feed(letter.to, facts.PeerSaid(letter.sender, letter.message, letter.ring))
-
-    def drop(self, *letters: Letter) -> None:
-        """Lose these letters."""
-        for letter in letters:
-            self.letters.remove(letter)
-
-    def bounce(self, *letters: Letter) -> None:
-        """Bring these letters back to their senders: certainly not delivered."""
-        for letter in letters:
-            self.letters.remove(letter)
-            self.feed(letter.sender, facts.PeerUnreached(letter.to, letter.message))
-
-    def commit(self, *names: str) -> None:
-        """Make durable what these nodes have staged and asked for; one commit for all of their barriers."""
-        for name in names:
-            body = self._bodies[name]
-            body.store.settle(body.store.seal())
-            barrier, body.barriers[:] = body.barriers[-1], []
-            self.feed(name, facts.Committed(barrier))
-
-    def timers(self, name: str) -> list[int]:
-        """In how many milliseconds each timer of a node is due."""
-        return sorted((at_ns - self.now_ns) // MS for at_ns in self._bodies[name].timers.values())
-
-    # --- and all of it at once ---
-
-    def settle(self) -> None:
-        """Deliver and commit everything, in order, until nothing is left; what is for a dead node is lost."""
-        while self.letters or any(body.barriers for body in self._bodies.values()):
-            if self.letters:
-                letter = self.letters[0]
-                lost = letter.to in self.down or (letter.sender, letter.to) in self.cut
-                (self.drop if lost else self.deliver)(letter)
-            else:
-                self.commit(*(name for name, body in self._bodies.items() if body.barriers))
-
-    def elapse(self, ms: int, then: Callable[[], None] | None = None) -> None:
-        """Let time pass, firing timers in the order in which they are due; `then` (or else `settle`) after each."""
-        until_ns = self.now_ns + ms * MS
-        for at_ns, name, timer in iter(lambda: self._next_timer(until_ns), None):
-            self.now_ns = max(self.now_ns, at_ns)
-            del self._bodies[name].timers[timer]
-            self.feed(name, facts.TimerFired(timer))
-            (then or self.settle)()
-        self.now_ns = until_ns
-
-    def _next_timer(self, until_ns: int) -> tuple[int, str, int] | None:
-        due = (
-            (at_ns, name, timer)
-            for name, body in self._bodies.items()
-            for timer, at_ns in body.timers.items()
-            if at_ns <= until_ns
-        )
-        return min(due, default=None)
 
     # --- looking ---
 
@@ -277,7 +133,7 @@ class Cluster:
         after = b""
         while True:
             page = self.replies[self.ask(name, DumpQuery(after, limit))]
-            assert not isinstance(page, Response | Status)
+            assert isinstance(page, DumpPage)
             yield from ((held.key, held.hint_for) for held in page.held)
             if not page.next:
                 return

@@ -12,7 +12,7 @@ PRIMARIES, FALLBACKS = LIST[:3], LIST[3:]
 
 
 def _candidates(*down: str, coordinator: str | None = None) -> Candidates:
-    return Candidates(LIST, 3, lambda node: node not in down, coordinator)
+    return Candidates(PRIMARIES, LIST, lambda node: node not in down, coordinator)
 
 
 def test_all_up_are_the_primaries() -> None:
@@ -79,7 +79,7 @@ def test_candidates(
     """Whoever is down and whoever fails: nobody is asked twice, primaries come before fallbacks, every fallback stands
     in for a primary that could not be asked, and the coordinator holds a copy.
     """
-    candidates = Candidates(tuple(preference), n, lambda node: node not in down, coordinator)
+    candidates = Candidates(tuple(preference[:n]), tuple(preference), lambda node: node not in down, coordinator)
     asked = candidates.first()
     primaries = preference[:n]
 

@@ -103,7 +103,9 @@ def test_status_counts_what_is_under_way() -> None:
 
     cluster.put(a, KEY, b"value")
     work = debug.status(cluster.node(a)).work
-    assert work == {"requests": 1, "hints": 0, "staged": 1, "held": 2}, "two replicas are about to be asked"
+    assert {name: count for name, count in work.items() if count} == {"requests": 1, "staged": 1, "held": 2}, (
+        "two replicas are about to be asked"
+    )
 
     cluster.settle()
     assert set(cluster.status(a).work.values()) == {0}

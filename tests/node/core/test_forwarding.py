@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.core.calls import TAKEN_UP_MAX, TakenUp
-from node.core.facts import DrainAsked, PeerSaid
+from node.core.facts import DrainAsked
 from node.core.messages import Ack, Declined, Forward, Forwarded, Refused, Replicate
 from tests.node.core.cluster import MS, Cluster
 
@@ -101,7 +101,7 @@ def test_a_coordinator_that_declines_is_one_that_was_asked() -> None:
     asker = cluster.put(e, KEY, b"value")
     (letter,) = cluster.sent(Forward, to=a)
     assert isinstance(letter.message, Forward)
-    cluster.feed(e, PeerSaid(a, Declined(letter.message.call, "no")))
+    cluster.say(a, e, Declined(letter.message.call, "no"))
     assert not cluster.refused(asker).definite
     assert cluster.sent(Forward) == [letter], "nobody else is asked"
 
@@ -212,9 +212,9 @@ def test_a_forward_that_comes_twice_is_coordinated_once() -> None:
     asker = cluster.put(e, KEY, b"value")
     (letter,) = cluster.sent(Forward)
     cluster.deliver(letter)
-    cluster.feed(a, PeerSaid(e, letter.message))
+    cluster.say(e, a, letter.message)
     cluster.settle()
-    cluster.feed(a, PeerSaid(e, letter.message))
+    cluster.say(e, a, letter.message)
     cluster.settle()
     assert cluster.held(a, KEY) == [b"value"]
     assert cluster.written(asker).coordinator == a

@@ -9,14 +9,16 @@ from node.core.store import Space
 from tests.node.core.cluster import Cluster
 
 KEY = b"key"
+FIRST = b"%05d" % 4
+"""The first key that the second primary of `KEY` keeps as well."""
 
 
 def _hinted(keys: int = 1) -> tuple[Cluster, str, str]:
     """A cluster in which the first primary holds committed hints for the second one, which is up; and both names."""
     cluster = Cluster()
     a, b, *_ = cluster.preference(KEY)
-    for number in range(keys):
-        cluster.node(a).replica.write(b"%05d" % number, Clock(), b"value", hint_for=b)
+    for key in cluster.kept_by(b, keys):
+        cluster.node(a).replica.write(key, Clock(), b"value", hint_for=b)
     cluster.get(a, KEY)
     cluster.settle()
     cluster.elapse(400)
@@ -42,7 +44,7 @@ def test_a_hint_is_delivered_when_its_time_has_come_and_then_deleted() -> None:
     cluster.deliver(*cluster.sent(Stored, b, a))
     cluster.commit(a)
 
-    assert cluster.held(b, b"00000") == [b"value"]
+    assert cluster.held(b, FIRST) == [b"value"]
     assert cluster.hints() == []
     assert _work(cluster, a) == 0
     assert cluster.timers(a) == []
@@ -58,9 +60,9 @@ def test_a_hint_is_not_deleted_before_the_target_has_it_durably() -> None:
 
     cluster.crash(b)
     cluster.restart(b)
-    assert cluster.held(b, b"00000") == []
+    assert cluster.held(b, FIRST) == []
     cluster.elapse(2000)
-    assert cluster.held(b, b"00000") == [b"value"]
+    assert cluster.held(b, FIRST) == [b"value"]
     assert cluster.hints() == []
 
 
@@ -70,13 +72,13 @@ def test_a_hint_that_changed_meanwhile_is_kept_and_delivered_again() -> None:
     cluster.elapse(100, then=lambda: None)
     cluster.deliver(*cluster.sent(Replicate, a, b))
     cluster.commit(b)
-    cluster.node(a).replica.write(b"00000", Clock(), b"newer", hint_for=b)
+    cluster.node(a).replica.write(FIRST, Clock(), b"newer", hint_for=b)
     cluster.deliver(*cluster.sent(Stored, b, a))
     assert list(cluster.node(a).replica.hints) == [b]
 
     cluster.settle()
     cluster.elapse(1000)
-    assert cluster.held(b, b"00000") == [b"value", b"newer"]
+    assert cluster.held(b, FIRST) == [b"value", b"newer"]
     assert cluster.hints() == []
 
 
@@ -87,12 +89,12 @@ def test_a_delivery_that_gets_lost_is_tried_again() -> None:
     cluster.elapse(2000)
     assert cluster.hints() == [(a, b)]
     assert cluster.status(a).suspected == (b,)
-    assert cluster.held(b, b"00000") == [b"value"], "the confirmation was lost, not the delivery"
+    assert cluster.held(b, FIRST) == [b"value"], "the confirmation was lost, not the delivery"
 
     cluster.cut = []
     cluster.elapse(1500)
     assert cluster.hints() == []
-    assert cluster.held(b, b"00000") == [b"value"]
+    assert cluster.held(b, FIRST) == [b"value"]
 
 
 def test_hints_are_not_sent_to_a_target_that_is_down() -> None:
@@ -142,7 +144,7 @@ def test_hints_found_at_a_restart_are_delivered() -> None:
     assert cluster.hints() == [(a, b)]
 
     cluster.elapse(500)
-    assert cluster.held(b, b"00000") == [b"value"]
+    assert cluster.held(b, FIRST) == [b"value"]
     assert cluster.hints() == []
 
 

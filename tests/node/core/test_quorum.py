@@ -46,3 +46,57 @@ def test_settled_is_what_can_still_come_out(needed: int, answers: list[str], sti
 
     assert (settled is Settled.REACHED) == (have >= needed)
     assert (settled is Settled.IMPOSSIBLE) == (have + still_open < needed)
+
+
+SIDES = (("a", "b", "c"), ("x", "b", "c"))
+
+
+def test_each_side_needs_its_own_quorum() -> None:
+    """While a seat passes from a to x, those before and those after are asked alike (joint consensus)."""
+    quorum = Quorum(2, SIDES)
+    quorum.succeed("a")
+    quorum.succeed("b")
+    assert quorum.settled(1) is Settled.PENDING
+    assert quorum.settled(0) is Settled.IMPOSSIBLE
+    quorum.succeed("x")
+    assert quorum.settled(0) is Settled.REACHED
+
+
+def test_who_stands_in_counts_on_the_sides_of_the_primary() -> None:
+    """And who stands in for nobody on a side does not count there."""
+    quorum = Quorum(2, SIDES)
+    quorum.succeed("b")
+    quorum.succeed("d", "a")
+    quorum.succeed("e", "a")
+    assert quorum.settled(0) is Settled.IMPOSSIBLE
+    quorum.succeed("f", "c")
+    assert quorum.settled(0) is Settled.REACHED
+
+
+def test_sides_may_change_on_the_way() -> None:
+    """The seat has passed on: a counts no more, and what was reached before is not taken back by anybody but time."""
+    quorum = Quorum(2, (SIDES[0],))
+    quorum.succeed("a")
+    quorum.succeed("b")
+    assert quorum.settled(0) is Settled.REACHED
+    quorum.sides = (SIDES[1],)
+    assert quorum.settled(1) is Settled.PENDING
+
+
+@given(
+    st.integers(1, 3),
+    st.lists(st.sampled_from("abcxd"), max_size=6),
+    st.integers(1, 3),
+    st.permutations("abc"),
+    st.permutations("xbc"),
+)
+def test_what_both_sides_acknowledge_is_known_to_any_readers_of_either(
+    w: int, acks: list[str], r: int, before: list[str], after: list[str]
+) -> None:
+    """Where R + W > N, R of those before or of those after always ask somebody who knows (Dynamo, 4.5)."""
+    quorum = Quorum(w, SIDES)
+    for node in acks:
+        quorum.succeed(node)
+    if quorum.settled(0) is Settled.REACHED and r + w > 3:
+        assert set(acks) & set(before[:r])
+        assert set(acks) & set(after[:r])

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.core.facts import CancelTimer, Command, Leave, Persist, Redial, Reply, Send, SetTimer
-from node.core.messages import Ping, Refused
+from node.core.facts import CancelTimer, Command, Leave, Meet, Persist, Redial, Reply, Send, SetTimer
+from node.core.messages import Gossip, Ping, Refused
 from node.core.release import Release
+
+
+def _call(command: Send) -> int:
+    """The number of a message that is a call."""
+    assert not isinstance(command.message, Gossip)
+    return command.message.call
+
 
 SEND = Send("peer", Ping(1))
 REPLY = Reply(1, Refused("a request", "code", "text", definite=True))
@@ -35,9 +42,9 @@ def test_what_leaves_the_node_waits_for_what_was_staged_before_it(command: Comma
     assert release.take() == [command]
 
 
-@pytest.mark.parametrize("command", [SetTimer(1, 5), CancelTimer(1), Redial("peer")])
+@pytest.mark.parametrize("command", [SetTimer(1, 5), CancelTimer(1), Redial("peer"), Meet("peer", "host:1")])
 def test_what_stays_inside_does_not_wait(command: Command) -> None:
-    """Timers tell nobody anything."""
+    """Timers and addresses tell nobody anything."""
     release = Release()
     release.stage()
     release.put(command)
@@ -143,7 +150,7 @@ def test_release(script: list[str]) -> None:
             release.committed(barrier)
         elif verb == "take":
             commands = release.take()
-            gone = [command.message.call for command in commands if isinstance(command, Send)]
+            gone = [_call(command) for command in commands if isinstance(command, Send)]
             asked = [command.barrier for command in commands if isinstance(command, Persist)]
             assert gone == list(range(left + 1, left + 1 + len(gone)))
             left += len(gone)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from node.core.changes import History, Switch
 from node.core.clocks import Clock, Dot
 from node.core.replica import Replica
 from node.core.store import Space
@@ -19,8 +20,8 @@ NO_CONTEXT = Clock()
 
 
 def _opened(store: MemoryStore, seed: int = 1) -> Replica:
-    replica = Replica("n1", store, Random(seed), lambda: None)
-    replica.open()
+    replica = Replica("n1", store, Random(seed), lambda: None, lambda _key, _versions: None)
+    assert replica.open("a cluster") is None
     return replica
 
 
@@ -41,23 +42,10 @@ def _values(versions: Versions) -> list[bytes]:
 # --- incarnations ---
 
 
-def test_the_incarnation_is_kept_after_a_clean_shutdown() -> None:
-    """Everything minted is committed, so its counters go on where they stood."""
-    store = MemoryStore()
-    replica = _opened(store)
-    first, _ = replica.write(KEY, NO_CONTEXT, b"one")
-    replica.mark_clean()
-    _commit(store)
-
-    again, _ = _reopened(store)
-
-    assert again.incarnation == replica.incarnation
-    second, _ = again.write(KEY, NO_CONTEXT, b"two")
-    assert (second.actor, second.counter) == (first.actor, 2)
-
-
-def test_the_incarnation_is_renewed_after_an_unclean_shutdown() -> None:
-    """What was staged and not committed may have been seen, so its dot must not be minted again (hazard H03)."""
+def test_every_start_is_another_incarnation() -> None:
+    """What was staged and not committed may have been seen, and a copy of the disk may be somewhere else: no dot of an
+    earlier life is minted again in any of these (hazards H03 and H22).
+    """
     store = MemoryStore()
     replica = _opened(store)
     replica.write(KEY, NO_CONTEXT, b"committed")
@@ -65,23 +53,62 @@ def test_the_incarnation_is_renewed_after_an_unclean_shutdown() -> None:
     lost, _ = replica.write(KEY, NO_CONTEXT, b"lost in the crash")
 
     again, _ = _reopened(store)
+    copy, _ = _reopened(store, seed=3)
 
-    assert again.incarnation != replica.incarnation
-    minted, _ = again.write(KEY, NO_CONTEXT, b"after")
-    assert minted != lost
+    minted = [life.write(KEY, NO_CONTEXT, b"after")[0] for life in (again, copy)]
+    assert len({replica.incarnation, again.incarnation, copy.incarnation}) == 3
+    assert len({lost, *minted}) == 3
 
 
-def test_the_mark_of_a_clean_shutdown_serves_once() -> None:
-    """A crash after a clean restart is a crash."""
+def test_lives_are_counted() -> None:
+    """From one, and a life whose start was not committed does not count."""
     store = MemoryStore()
-    _opened(store).mark_clean()
+    assert _opened(store).life == 1
     _commit(store)
-    again, store = _reopened(store)
+    again, _ = _reopened(store)
+    assert again.life == 2
+    unheard, _ = _reopened(store)
+    assert unheard.life == 2
+
+
+@pytest.mark.parametrize(("node", "cluster"), [("n2", "a cluster"), ("n1", "another")])
+def test_a_disk_that_belongs_to_somebody_else_is_refused(node: str, cluster: str) -> None:
+    """A node that ran on another's data would answer for it (hazard H22)."""
+    store = MemoryStore()
+    _opened(store)
     _commit(store)
+    stranger = Replica(node, MemoryStore(store.image), Random(2), lambda: None, lambda _key, _versions: None)
+    assert (
+        stranger.open(cluster)
+        == f"its data are those of n1 of cluster a cluster, and this is {node} of cluster {cluster}"
+    )
 
-    third, _ = _reopened(store, seed=3)
 
-    assert third.incarnation != again.incarnation
+def test_what_is_known_of_the_ring_is_kept() -> None:
+    """A new life knows what the last one had committed, and an empty disk nothing."""
+    store = MemoryStore()
+    replica = _opened(store)
+    assert replica.history() == History()
+    known = History().with_switch(Switch(0, 8, 0, 1, "n2"))
+    replica.keep_history(known)
+    _commit(store)
+    again, _ = _reopened(store)
+    assert again.history() == known
+
+
+def test_a_key_that_is_dropped_is_gone_and_whoever_watches_is_told() -> None:
+    """Every change of a key's own record is told, hints are not; what is made again is of another epoch."""
+    told: list[tuple[bytes, bool]] = []
+    replica = Replica("n1", MemoryStore(), Random(1), lambda: None, lambda key, it: told.append((key, it is not None)))
+    replica.open("a cluster")
+    first, _ = replica.write(KEY, NO_CONTEXT, b"value")
+    replica.write(KEY, NO_CONTEXT, b"value", hint_for="n2")
+    replica.drop(KEY)
+    assert told == [(KEY, True), (KEY, False)]
+    assert replica.replicated(KEY) == NOTHING
+    assert _values(replica.hinted("n2", KEY)) == [b"value"]
+    second, _ = replica.write(KEY, NO_CONTEXT, b"value")
+    assert second.actor != first.actor
 
 
 def test_an_empty_disk_is_another_incarnation() -> None:
@@ -107,7 +134,6 @@ def test_the_epoch_counter_is_kept_with_the_records() -> None:
     store = MemoryStore()
     replica = _opened(store)
     first, _ = replica.write(b"one", NO_CONTEXT, b"value")
-    replica.mark_clean()
     _commit(store)
 
     again, _ = _reopened(store)
@@ -271,7 +297,6 @@ def test_one_dot_names_one_value_for_ever(script: list[tuple[str, int]]) -> None
         elif verb == "tell":
             replica.merge(KEY, elsewhere, hint_for="n2" if choice % 2 else None)
         if verb in ("commit", "deliver", "deliver and forget", "leave"):
-            replica.mark_clean() if verb == "leave" else None
             _commit(store)
             committed, fresh = committed | fresh, {}
         if verb.startswith("deliver"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from node.core.changes import Life
 from node.core.messages import Gossip, PeerMessage, Ping
 from node.runtime import wire
 from node.runtime.ports import AnyRequest
@@ -18,9 +19,15 @@ CLUSTER = "cluster"
 
 
 class Heard:
-    """An ear that remembers what it was told: pings by the number of their call, requests by their asker."""
+    """An ear that remembers what it was told: pings by the number of their call, requests by their asker.
+
+    It has every peer admitted, unless `doubts` names its incarnation.
+    """
 
     def __init__(self) -> None:
+        self.admit: Callable[[str, str], None] = _nobody
+        self.doubts: list[str] = []
+        self.arrived: list[tuple[Life, bool]] = []
         self.messages: list[PeerMessage] = []
         self.rings: list[str] = []
         self.sources: list[str] = []
@@ -36,6 +43,12 @@ class Heard:
         if not isinstance(message, Gossip):
             self.calls.append(message.call)
 
+    def peer_arrived(self, life: Life, *, contested: bool) -> None:
+        """A peer waits to be admitted."""
+        self.arrived.append((life, contested))
+        if life.incarnation not in self.doubts:
+            self.admit(life.node, life.incarnation)
+
     def peer_unreached(self, peer: str, message: PeerMessage) -> None:
         """A message was not delivered."""
         if not isinstance(message, Gossip):
@@ -44,6 +57,10 @@ class Heard:
     def asked(self, asker: int, request: AnyRequest) -> None:
         """A request came in."""
         self.requests.append((asker, request))
+
+
+def _nobody(peer: str, incarnation: str) -> None:
+    raise AssertionError(f"nobody can admit {peer}, {incarnation}")
 
 
 class Pair:
@@ -59,11 +76,12 @@ class Pair:
         }
         for name, transport in self.transports.items():
             transport.attach(self.ears[name])
+            self.ears[name].admit = transport.admit
 
     async def listen(self, *names: str) -> None:
         """Let some of them listen."""
         for name in names:
-            await self.transports[name].listen(self.socks[name], "incarnation")
+            await self.transports[name].listen(self.socks[name])
 
     async def close(self) -> None:
         """Let go of all sockets."""

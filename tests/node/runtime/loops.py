@@ -87,9 +87,9 @@ class InLoopNode:
         host = Host(node, engine, self.transport, LoopClock(asyncio.get_running_loop()), lambda: None)
         self.transport.attach(host)
         host.start()
-        incarnation = node.replica.incarnation
-        await self.transport.listen(bound(self._addresses[self._id]), incarnation)
-        self.debug_address = await self.transport.listen(bound(self.debug_address), incarnation, debug=True)
+        self.transport.life = node.membership.life
+        await self.transport.listen(bound(self._addresses[self._id]))
+        self.debug_address = await self.transport.listen(bound(self.debug_address), debug=True)
 
 
 class InLoopCluster:

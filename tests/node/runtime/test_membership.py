@@ -172,6 +172,19 @@ def test_a_node_that_moves_is_found(tmp_path: Path) -> None:
     lived(tmp_path, story)
 
 
+def test_where_a_silent_founder_is_was_said_at_the_start(tmp_path: Path) -> None:
+    """A node that was started after another's death has not heard of it, and knows its address from its own line."""
+
+    async def story(cluster: Living) -> None:
+        for name in ("n3", "n1"):
+            await cluster.end(name, signal.SIGKILL)
+        await cluster.start("n1")
+        ring = await cluster.admin.ring(cluster.at("n1"))
+        assert [each.address for each in ring.members] == [cluster.at(name) for name in FOUNDERS]
+
+    lived(tmp_path, story)
+
+
 def test_a_directory_belongs_to_one_node(tmp_path: Path) -> None:
     """Exit 69, and one line that names both."""
 

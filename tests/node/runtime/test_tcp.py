@@ -10,8 +10,9 @@ import pytest
 
 from node.core.admin_messages import RingQuery, Staged
 from node.core.messages import Get, Gossip, Got, PeerMessage, Ping, Refused, StatusQuery, Version, Written
-from node.runtime import links, tcp, wire
-from node.runtime.tcp import AGREED, PortError, TcpTransport, bound
+from node.runtime import incoming, links, wire
+from node.runtime.incoming import AGREED
+from node.runtime.tcp import PortError, TcpTransport, bound
 from node.runtime.wire import Envelope, Hello, Kind
 from tests.node.runtime.ears import CLUSTER, RING, Pair, Raw, talking
 from tests.node.runtime.loops import LOCAL, run, until
@@ -114,7 +115,7 @@ def test_a_peer_that_breaks_a_rule_is_refused(sent: bytes, said: str) -> None:
 
 def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection without a hello ends."""
-    monkeypatch.setattr(tcp, "HELLO_S", 0.05)
+    monkeypatch.setattr(incoming, "HELLO_S", 0.05)
 
     async def main() -> None:
         async with talking("b") as pair, Raw(pair.addresses["b"]) as raw:
@@ -209,7 +210,7 @@ def test_debug_requests_are_for_the_debug_port() -> None:
         async with talking("b") as pair, asked(pair, StatusQuery()) as raw:
             assert (await raw.refusal())[1].startswith("b: the REQUEST frame does not decode")
         pair = Pair()
-        await pair.transports["b"].listen(pair.socks["b"], "i", debug=True)
+        await pair.transports["b"].listen(pair.socks["b"], debug=True)
         async with asked(pair, StatusQuery(), "debug") as good, asked(pair, role="debug") as bad:
             assert (await bad.refusal())[1].startswith("b: the REQUEST frame does not decode")
             await until(lambda: [request for _, request in pair.ears["b"].requests] == [StatusQuery()])
@@ -274,7 +275,7 @@ def test_a_port_that_is_taken_is_said_so() -> None:
         with bound((LOCAL, 0)) as first, bound(first.getsockname()) as second:
             first.listen()
             with pytest.raises(PortError, match="address already in use"):
-                await TcpTransport("b", CLUSTER, {}).listen(second, "i")
+                await TcpTransport("b", CLUSTER, {}).listen(second)
 
     run(main)
 
@@ -286,7 +287,7 @@ def test_a_reserved_port_can_be_listened_on() -> None:
         reserved = bound((LOCAL, 0), reuse_port=True)
         address = reserved.getsockname()
         transport = TcpTransport("b", CLUSTER, {})
-        assert await transport.listen(bound(address, reuse_port=True), "i") == address
+        assert await transport.listen(bound(address, reuse_port=True)) == address
         for _ in range(20):
             with socket.create_connection(address):
                 pass

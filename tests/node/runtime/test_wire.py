@@ -168,6 +168,6 @@ def test_a_message_in_the_wrong_frame_does_not_decode() -> None:
 
 def test_a_message_without_bottom_does_not_decode() -> None:
     """A hundred thousand arrays in one another are no reason to break down."""
-    deep = b"\x96\xa4peer" + b"\xa1a" * 4 + b"\x91" * 100_000 + b"\xc0"
+    deep = b"\x97\xa4peer" + b"\xa1a" * 5 + b"\x91" * 100_000 + b"\xc0"
     with pytest.raises(WireError, match="the HELLO frame does not decode: maximum recursion depth"):
         wire.hello(one(wire.pack(Kind.HELLO, 0, msgspec.Raw(deep))))
