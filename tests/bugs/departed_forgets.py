@@ -13,7 +13,7 @@ from node.runtime.main import main
 
 SCENARIO = "leave_rejoin_under_load"
 CHECKER = "kept-writes"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"n": 1, "r": 1, "w": 1, "keys": 40, "rate": 50.0, "time_limit_s": 10.0}
 CALM: dict[str, Any] = {}
 PINNED = (

@@ -14,7 +14,7 @@ from node.runtime.main import main
 
 SCENARIO = "join_under_load"
 CHECKER = "ring"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {
     "latency_us": 30000.0,
     "latency_sigma": 0.2,

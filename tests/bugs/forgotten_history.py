@@ -16,7 +16,7 @@ from node.runtime.main import main
 
 SCENARIO = "seeds_unreachable"
 CHECKER = "found"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"r": 1, "w": 3, "time_limit_s": 14.0}
 CALM: dict[str, Any] = {}
 PINNED = ("test_what_was_learnt_is_durable_before_anything_is_said_in_its_name",)

@@ -13,7 +13,7 @@ from node.runtime.main import main
 
 SCENARIO = "hints_survive_decommission"
 CHECKER = "kept-writes"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"n": 1, "r": 1, "w": 1, "time_limit_s": 12.0}
 CALM: dict[str, Any] = {}
 PINNED = ("test_who_leaves_hands_its_hints_over",)

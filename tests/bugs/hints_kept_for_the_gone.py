@@ -15,7 +15,7 @@ from node.runtime.main import main
 
 SCENARIO = "hints_lost_on_replace"
 CHECKER = "convergence"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"rate": 50.0, "time_limit_s": 10.0}
 CALM: dict[str, Any] = {}
 PINNED = (

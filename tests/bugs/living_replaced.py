@@ -22,7 +22,7 @@ CHECKER = "orders"
 SEEDS = 2
 OPTIONS: dict[str, Any] = {"rate": 20.0, "time_limit_s": 10.0}
 CALM: dict[str, Any] = {}
-PINNED = ("test_who_answers_is_neither_down_nor_replaced",)
+PINNED = ("test_who_is_back_while_seats_are_gathered_is_asked_too",)
 
 
 class NODE(Node):

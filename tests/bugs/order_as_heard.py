@@ -19,7 +19,7 @@ from node.runtime.main import main
 
 SCENARIO = "simultaneous_join"
 CHECKER = "ring"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"rate": 20.0, "time_limit_s": 11.0}
 CALM: dict[str, Any] = {}
 PINNED = (

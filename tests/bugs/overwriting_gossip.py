@@ -15,7 +15,7 @@ from node.runtime.main import main
 
 SCENARIO = "simultaneous_join"
 CHECKER = "ring"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"time_limit_s": 11.0}
 CALM: dict[str, Any] = {}
 PINNED = (

@@ -20,7 +20,7 @@ from node.runtime.main import main
 
 SCENARIO = "aae_no_perpetual_repair"
 CHECKER = "ring"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"keys": 20, "settings": {"anti_entropy_settle_ms": 100}}
 CALM: dict[str, Any] = {"settings": {"anti_entropy_ms": 0}}
 PINNED = (

@@ -19,7 +19,7 @@ from node.runtime.main import main
 
 SCENARIO = "location_diversity"
 CHECKER = "ring"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"rate": 20.0, "keys": 10}
 CALM: dict[str, Any] = {}
 PINNED = ("test_who_joins_or_leaves_replicas_stay_in_different_racks",)

@@ -17,7 +17,7 @@ NAME = b"incarnation"
 
 SCENARIO = "duplicate_actor_ids"
 CHECKER = "dots"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {}
 CALM: dict[str, Any] = {}
 PINNED = ("test_every_start_is_another_incarnation",)

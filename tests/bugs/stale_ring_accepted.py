@@ -16,7 +16,7 @@ from node.runtime.main import main
 
 SCENARIO = "join_under_load"
 CHECKER = "found"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"r": 1, "w": 3, "time_limit_s": 11.0}
 CALM: dict[str, Any] = {}
 PINNED = (

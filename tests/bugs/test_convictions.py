@@ -98,7 +98,7 @@ def check_evidence(history: History, finding: Finding) -> None:
     assert finding.nodes or (finding.key is not None and finding.operations)
     assert all(op in history.operation for op in finding.operations)
     assert all(op in told for op in finding.operations[:NAMED])
-    assert all(node in history.run.nodes for node in finding.nodes)
+    assert all(node in (*history.run.nodes, *history.run.spares) for node in finding.nodes)
     assert finding.operations or all(node in told for node in finding.nodes)
 
 

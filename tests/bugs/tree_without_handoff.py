@@ -16,7 +16,7 @@ from node.runtime.main import main
 
 SCENARIO = "leave_rejoin_under_load"
 CHECKER = "ring"
-SEEDS = 3
+SEEDS = 2
 OPTIONS: dict[str, Any] = {"keys": 40, "rate": 50.0, "time_limit_s": 10.0}
 CALM: dict[str, Any] = {}
 PINNED = (

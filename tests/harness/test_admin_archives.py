@@ -6,12 +6,13 @@ import asyncio
 import json
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 from node.core.ring import POSITION_BITS, RING_BITS, position
 from tests.harness.test_admin_living import keelhaul
 from tests.node.runtime.loops import eventually
-from tests.node.runtime.test_membership import FOUNDERS, PATIENCE_S, Living, lived
+from tests.node.runtime.test_membership import FOUNDERS, PATIENCE_S, Living, insisted, lived, put
 
 KEYS = [b"%d" % number for number in range(300)]
 
@@ -19,15 +20,15 @@ KEYS = [b"%d" % number for number in range(300)]
 async def put_siblings(cluster: Living) -> None:
     """Three hundred keys, every tenth with two values that know nothing of each other."""
     for key in KEYS:
-        await cluster.nodes["n1"].client.put(key, b"one " + key, w=3)
+        await insisted(partial(cluster.nodes["n1"].client.put, key, b"one " + key, w=3))
         if int(key) % 10 == 0:
-            await cluster.nodes["n2"].client.put(key, b"two " + key, w=3)
+            await insisted(partial(cluster.nodes["n2"].client.put, key, b"two " + key, w=3))
 
 
 async def values(cluster: Living, name: str, key: bytes) -> list[bytes]:
-    """What all three replicas know of a key."""
-    got = await cluster.nodes[name].client.get(key, r=3)
-    return sorted(version.value for version in got.versions)
+    """What all three replicas know of a key; a value that was put again, because nobody knew, counts once."""
+    got = await insisted(partial(cluster.nodes[name].client.get, key, r=3))
+    return sorted({version.value for version in got.versions})
 
 
 async def are_back(cluster: Living) -> None:
@@ -73,11 +74,11 @@ def test_what_is_newer_stays(tmp_path: Path) -> None:
     """An archive is merged: what replaced its values meanwhile is not replaced by them."""
 
     async def story(cluster: Living) -> None:
-        client, file = cluster.nodes["n1"].client, tmp_path / "k.archive"
-        old = await client.put(b"k", b"old", w=3)
+        n1, file = cluster.nodes["n1"], tmp_path / "k.archive"
+        await put(n1, b"k", b"old")
         code, _, err = await keelhaul("archive", "--of", "k", "--out", str(file), "--at", cluster.at("n2"))
         assert (code, err) == (0, "")
-        await client.put(b"k", b"new", context=old.context, w=3)
+        await put(n1, b"k", b"new")
         code, said, _ = await keelhaul("restore", str(file), "--at", cluster.at("n3"))
         assert code == 0
         assert said.startswith("restored: ")
@@ -92,7 +93,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     async def story(cluster: Living) -> None:
         at = ("--at", cluster.at("n1"))
         whole, file = tmp_path / "whole", tmp_path / "damaged"
-        await cluster.nodes["n1"].client.put(b"k", b"a value", w=3)
+        await put(cluster.nodes["n1"], b"k", b"a value")
         assert (await keelhaul("archive", "--of", "k", "--out", str(whole), *at))[0] == 0
         await begin_again(cluster, tmp_path)
         content = whole.read_bytes()
@@ -148,7 +149,7 @@ def test_an_archive_while_writes_go_on(tmp_path: Path) -> None:
         async def write() -> None:
             nonlocal written
             while True:
-                await client.put(b"later %d" % written, b"v")
+                await insisted(partial(client.put, b"later %d" % written, b"v"))
                 written += 1
 
         writing = asyncio.create_task(write())

@@ -12,11 +12,15 @@ from node.client.admin import Admin, RefusedError
 from node.client.client import ChannelError, OutcomeUnknownError, RequestError, RequestFailedError
 from node.client.tcp import dial_at
 from node.core.admin_messages import (
+    Archive,
+    Archived,
     Commit,
     Done,
     Locate,
     Plan,
     PlanQuery,
+    Restore,
+    Restored,
     RingQuery,
     RingReport,
     Stage,
@@ -24,17 +28,19 @@ from node.core.admin_messages import (
     Unstage,
 )
 from node.core.changes import JOIN, Member
-from node.core.messages import Refused
+from node.core.messages import Entry, Refused
+from node.core.versions import NOTHING
 from node.runtime.addresses import shown
 from tests.node.client.test_client import Script, raising, silence
 from tests.node.runtime.ears import talking
 from tests.node.runtime.loops import run, until
 
 PLAN = Plan("o-2", "token", ("join n4",), (), (), ())
+PAGE = (Entry(b"k", NOTHING),)
 RING = RingReport("o-4", "n1", "ring", 3, 3, (), (), (), ())
 
 
-async def serve(_: Script, _node: str, message: Any) -> Any:
+async def serve(_: Script, _node: str, message: Any) -> Any:  # noqa: PLR0911 - one for each question
     """Answer as a node does; it knows no keys, and says so."""
     match message:
         case Stage(request, operation, node):
@@ -47,6 +53,10 @@ async def serve(_: Script, _node: str, message: Any) -> Any:
             return Done(request, (), "ring")
         case RingQuery():
             return RING
+        case Archive(request, _, after):
+            return Archived(request, PAGE if after < PAGE[-1].key else ())
+        case Restore(request, entries):
+            return Restored(request, len(entries))
         case Locate(request):
             return Refused(request, "bad-order", "the key is too long", definite=True)
 
@@ -69,6 +79,20 @@ def test_every_question_has_its_answer() -> None:
         assert script.dialled == ["n1"]
         await admin.close()
         assert script.closed == ["n1"]
+
+    run(main)
+
+
+def test_a_partition_is_read_page_by_page_and_brought_back() -> None:
+    """What nobody answers may have been done, and does no harm when it is done again."""
+
+    async def main() -> None:
+        admin = Admin(Script(serve).dial, "o", timeout_ms=20)
+        assert await admin.archive("n1", 1 << 63) == PAGE
+        assert await admin.archive("n1", 1 << 63, PAGE[-1].key) == ()
+        assert await admin.restore("n1", PAGE) == 1
+        with pytest.raises(OutcomeUnknownError):
+            await Admin(Script(silence).dial, "o", timeout_ms=20).restore("n1", PAGE)
 
     run(main)
 

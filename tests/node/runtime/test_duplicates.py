@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.node.runtime.loops import eventually
 from tests.node.runtime.processes import NodeProcess, ran
-from tests.node.runtime.test_membership import FOUNDERS, PATIENCE_S, Living, kept, lived, put_some
+from tests.node.runtime.test_membership import FOUNDERS, PATIENCE_S, Living, kept, lived, put, put_some
 
 
 async def ends_as_a_duplicate(node: NodeProcess, address: str) -> None:
@@ -25,8 +25,8 @@ async def stays(cluster: Living) -> None:
     for name in ("n1", "n2"):
         ring = await cluster.admin.ring(cluster.at(name))
         assert ring.members[2].address == cluster.at("n3")
-    put = await cluster.nodes["n1"].client.put(b"k", b"v", w=3)
-    assert sorted(ack.node for ack in put.acks) == list(FOUNDERS)
+    written = await put(cluster.nodes["n1"], b"k", b"v")
+    assert sorted(ack.node for ack in written.acks) == list(FOUNDERS)
     await kept(cluster.nodes["n3"])
     assert not any(line.get("event") == "resigned" for line in cluster.nodes["n3"].log)
 
