@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from node.core import transfers
-from node.core.changes import JOIN, LEAVE
+from node.core.changes import JOIN, LEAVE, Member
 from node.core.messages import Accepted, Batch, Offer, Put
 from node.runtime.memory import MemoryStore
 from tests.node.core.cluster import MEMBERS, MS, Cluster, Letter
@@ -207,3 +207,29 @@ def test_an_outsider_serves_as_a_proxy() -> None:
     assert [version.value for version in cluster.got(read).versions] == [b"value"]
     assert cluster.got(read).coordinator == "x1"
     assert cluster.held("x1", KEYS[0]) == []
+
+
+def test_a_write_during_a_transfer_sends_nothing_else_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the taker has confirmed is not sent a second time because something else has changed (hazard H09)."""
+    cluster = half_way(monkeypatch, JOIN, "x1")
+    giving = givings(cluster)[0]
+    move, ring = giving.move, cluster.node("n1").ring
+    here = [key for key in KEYS if ring.at(key).end == move.end]
+    confirmed = [key for key in here if key not in giving.left]
+    before = len(sent(cluster.delivered))
+    cluster.put(move.giver, giving.left and next(iter(giving.left)), b"meanwhile")
+    cluster.until(lambda: giving.state == "done")
+    after = [key for giver, to, key in sent(cluster.delivered)[before:] if (giver, to) == (move.giver, move.taker)]
+    assert confirmed
+    assert not {*after} & {*confirmed}
+
+
+def test_who_joins_or_leaves_replicas_stay_in_different_racks() -> None:
+    """Three replicas of each partition, in each of three racks one (Dynamo, 4.6; hazard H21)."""
+    racks = {name: f"r{number % 3}" for number, name in enumerate(("n1", "n2", "n3", "n4", "n5", "n6"))}
+    places = tuple(Member(name, rack=rack) for name, rack in racks.items())
+    cluster = Cluster(members=tuple(racks), places=places, partitions=8, gossip_ms=200)
+    assert all(len({racks[name] for name in place.seats}) == 3 for place in cluster.node("n1").ring.places)
+    cluster.order("n1", "leave", "n4")
+    cluster.moved()
+    assert all(len({racks[name] for name in place.seats}) == 3 for place in cluster.node("n1").ring.places)
