@@ -47,6 +47,10 @@ test-partition: $(STAMP) image-if-engine ## Cut the network in five shapes: WORL
 test-crash: $(STAMP) image-if-engine ## Kill, restart and wipe nodes: the same options
 	@$(BIN)/keelhaul run crash --world $(WORLD) --time-limit $(TIME) --seed $(SEED)
 
+.PHONY: test-ring
+test-ring: $(STAMP) image-if-engine ## Nodes join, are removed and replaced while clients write: the same options, and no TIME
+	@$(BIN)/keelhaul run ring_under_load --world $(WORLD) --seed $(SEED)
+
 .PHONY: explore
 explore: $(STAMP) ## Look for bugs in simulation, another world in each seed: SEEDS=200 SCENARIO=mixed
 	@$(BIN)/keelhaul explore $(or $(SCENARIO),mixed) --seeds $(or $(SEEDS),200)

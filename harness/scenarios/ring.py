@@ -154,6 +154,16 @@ SCENARIOS = {
         "a member dies for good and is ordered out, and the others make up for its replicas",
         timeline=(Beat(2, 8, "remove", "a"),),
     ),
+    "ring_under_load": Scenario(
+        "two nodes join, one dies and is removed, one dies and is replaced, all while clients are at work",
+        timeline=(
+            Beat(2, 6, "join", "new1"),
+            Beat(9, 6, "join", "new2"),
+            Beat(16, 7, "remove", "a"),
+            Beat(24, 8, "replace", "b new3"),
+        ),
+        fields={"spares": 3, "keys": 200, "time_limit_s": 34.0},
+    ),
     "dc_outage": Scenario(
         "S50: one data centre of two is cut off, and then it goes down and comes back",
         timeline=(Beat(2, 4, "partition-halves", "dc2"), Beat(9, 4, "kill-all", "dc2")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from nemesis.budget import exceeded
@@ -42,6 +43,17 @@ def test_two_disks_are_one_too_many() -> None:
     """Each is named, in the order in which they are lost; only those are that are lost."""
     told = exceeded(injections(("wipe", "n2"), ("kill", "n3"), ("disk-rot", "n1")), durable=True)
     assert told == ("2 disks are lost (n2, n1), more than 1",)
+
+
+def test_who_is_ordered_out_is_made_up_for_before_the_next_one_goes() -> None:
+    """One after the other is within; both at once are not, nor is one that goes while a disk is empty."""
+    remove, replaced, wipe = injections(("remove", "n2"), ("replace", "n3"), ("wipe", "n1"))
+    assert exceeded((remove, replaced), durable=True) == ()
+    at_once = msgspec.structs.replace(replaced, at_ns=remove.at_ns + 1)
+    assert exceeded((remove, at_once), durable=True) == ("2 disks are lost (n2, n3), more than 1",)
+    early = msgspec.structs.replace(wipe, at_ns=0)
+    assert exceeded((early, remove), durable=True) == ("2 disks are lost (n1, n2), more than 1",)
+    assert exceeded((remove, replaced, wipe), durable=True) == ()
 
 
 @pytest.mark.parametrize("name", ["kill", "restart", "disk-failing", "disk-full"])

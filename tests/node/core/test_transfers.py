@@ -217,7 +217,7 @@ def test_a_write_during_a_transfer_sends_nothing_else_again(monkeypatch: pytest.
     here = [key for key in KEYS if ring.at(key).end == move.end]
     confirmed = [key for key in here if key not in giving.left]
     before = len(sent(cluster.delivered))
-    cluster.put(move.giver, giving.left and next(iter(giving.left)), b"meanwhile")
+    cluster.put(move.giver, next(iter(giving.left)), b"meanwhile")
     cluster.until(lambda: giving.state == "done")
     after = [key for giver, to, key in sent(cluster.delivered)[before:] if (giver, to) == (move.giver, move.taker)]
     assert confirmed
