@@ -38,7 +38,7 @@ VICTIM = "n3"
 VALUE = bytes(100)
 LOADERS = 64
 RATE = 200
-CALM_S, AFTER_S = 20.0, 75.0
+CALM_S, AFTER_S = 20.0, 100.0
 REPAIRED_WITHIN_S = 120.0
 LOOK_S = 0.5
 
@@ -182,28 +182,54 @@ def brought(before: dict[str, NodeReport], after: dict[str, NodeReport]) -> int:
     return total(after) - total(before) + lost["repaired_here"] + lost["repaired_there"]
 
 
+@dataclass
+class Seen:
+    """What looking at the nodes has shown: all slices that each of them had, and what the victim keeps."""
+
+    slices: dict[str, list[float]] = field(default_factory=dict)
+    kept: int = 0
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def look(self, admin: Admin, ended: asyncio.Event) -> None:
+        """Look twice a second, until it is ended."""
+        while not ended.is_set():
+            found = await reports(admin)
+            for node, report in found.items():
+                self.slices.setdefault(node, []).append(report.background.slices)
+            self.kept = found[VICTIM].keys if VICTIM in found else 0
+            self.looked.set()
+            await asyncio.sleep(LOOK_S)
+
+    async def until(self, until: float, wanted: int | None = None) -> None:
+        """Wait until then, or until the victim keeps as many keys as are wanted."""
+        self.kept = 0
+        while monotonic() < until and (wanted is None or self.kept < wanted):
+            self.looked.clear()
+            await self.looked.wait()
+
+
 async def campaign(nodes: Processes, keys: int) -> dict[str, object]:
     """The whole of it; returns the figures."""
     client, admin = Client(nodes.dial, NODES, "campaign", timeout_ms=3000), Admin(nodes.dial, "campaign")
+    foreground, ended, seen = Foreground(client, keys), asyncio.Event(), Seen()
+    looking = asyncio.create_task(seen.look(admin, ended))
     began = monotonic()
     await load(client, keys)
     loaded_s = monotonic() - began
-    foreground, ended = Foreground(client, keys), asyncio.Event()
     working = asyncio.create_task(foreground.run(ended))
     calm = monotonic()
-    await _look(admin, calm + CALM_S, {})
+    await seen.until(calm + CALM_S)
     before, wanted = await reports(admin), await kept_by(admin, VICTIM, keys)
     nodes.kill(VICTIM)
     shutil.rmtree(nodes.directory / VICTIM)
     wiped = monotonic()
     nodes.start(VICTIM)
-    slices: dict[str, list[float]] = {}
-    await _look(admin, wiped + 2 * REPAIRED_WITHIN_S, slices, wanted)
+    await seen.until(wiped + 2 * REPAIRED_WITHIN_S, wanted)
     repaired = monotonic()
     after = await reports(admin)
-    await _look(admin, repaired + AFTER_S, slices)
+    await seen.until(repaired + AFTER_S)
     ended.set()
-    await working
+    await asyncio.gather(working, looking)
     return {
         "keys": keys,
         "loaded_s": round(loaded_s, 1),
@@ -216,19 +242,8 @@ async def campaign(nodes: Processes, keys: int) -> dict[str, object]:
         "p99_ms_after": round(foreground.p99_ms(repaired, monotonic()), 1),
         "failed": foreground.failed,
         "operations": len(foreground.latencies_s),
-        "slices": {node: (seen[0], min(seen), seen[-1]) for node, seen in slices.items()},
+        "slices": {node: (had[0], min(had), had[-1]) for node, had in seen.slices.items()},
     }
-
-
-async def _look(admin: Admin, until: float, slices: dict[str, list[float]], wanted: int | None = None) -> None:
-    """Look at the nodes until then, or until the victim keeps as many keys as are wanted; take down all slices."""
-    while monotonic() < until:
-        found = await reports(admin)
-        for node, report in found.items():
-            slices.setdefault(node, []).append(report.background.slices)
-        if wanted is not None and VICTIM in found and found[VICTIM].keys >= wanted:
-            return
-        await asyncio.sleep(LOOK_S)
 
 
 def main() -> int:
