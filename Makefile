@@ -93,8 +93,8 @@ test-interrupts: $(STAMP) image-if-engine ## End runs early in every way; nothin
 	@$(BIN)/python -m tests.campaigns.interrupted_runs --world $(if $(filter auto,$(WORLD)),processes,$(WORLD)) --runs $(or $(RUNS),10)
 
 .PHONY: test-seeds
-test-seeds: $(STAMP) ## Many clean seeds of all families in simulation, on all cores: SEEDS=50
-	@$(BIN)/python -m tests.campaigns.clean_seeds partition crash cart --seeds $(or $(SEEDS),50)
+test-seeds: $(STAMP) ## Many clean seeds of whole families in simulation, on all cores: SEEDS=50 FAMILIES="partition ring"
+	@$(BIN)/python -m tests.campaigns.clean_seeds $(or $(FAMILIES),partition crash cart ring) --seeds $(or $(SEEDS),50)
 
 .PHONY: bench
 bench: $(STAMP) ## Measure how fast simulations are, beside two other kernels where a newer Python is here

@@ -26,14 +26,15 @@ def main() -> int:
     parser.add_argument("families", nargs="+", help="families of scenarios, or scenarios")
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first-seed", type=int, default=1)
-    parser.add_argument("--time-limit", type=float, default=10.0)
+    parser.add_argument("--time-limit", type=float, default=10.0, help="but for scenarios that tell a story (10)")
     arguments = parser.parse_args()
-    options = {"time_limit_s": arguments.time_limit}
-    names = [name for family in arguments.families for name in find_scenarios(family)]
+    found = {name: each for family in arguments.families for name, each in find_scenarios(family).items()}
+    short = {"time_limit_s": arguments.time_limit}
+    questions = [Asked(scenario=name, options={} if each.timeline else short) for name, each in found.items()]
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     began, answers = time.monotonic(), Counter[Answer]()
     with worker_pool(os.cpu_count() or 1) as pool:
-        asked = [(Asked(scenario=name, options=options), seed) for name in names for seed in seeds]
+        asked = [(question, seed) for question in questions for seed in seeds]
         futures = [submit(pool, run_seed, *one) for one in asked]
         for (question, seed), future in zip(asked, futures, strict=True):
             answer = future.result().answer
