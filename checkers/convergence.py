@@ -131,11 +131,18 @@ def _ring_differs(final: Snapshot, key: str) -> Finding:
 def _hint_left(final: Snapshot, key: str, node: str, target: str) -> Finding:
     return Finding(
         kind="hint-left",
-        summary=f"{node} still holds a hint of {shown(key)} for {target}, which was there to take it",
+        summary=f"{node} still holds a hint of {shown(key)} for {target}, {_standing(final, target)}",
         key=key,
         nodes=(node, target),
         evidence=holding_lines(final, key),
     )
+
+
+def _standing(final: Snapshot, target: str) -> str:
+    """Why the hint should be gone: it could be taken, or nobody will ever take it."""
+    if target in final.outside:
+        return "which is no member any more"
+    return "which was there to take it" if target in final.nodes else "which never came back"
 
 
 def _stuck(last: Settled) -> Finding:

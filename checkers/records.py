@@ -158,7 +158,7 @@ class Settled(msgspec.Struct, frozen=True, tag_field="type", tag="settled", kw_o
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One seat that a node gave away: `seat` names it with its partition and version, `keys` is how many were there to
-    give, `sent` how many were sent.
+    give, `sent` how many were sent. `bounds` are the partition's, [start, end) of the first 63 bits of a key's MD5.
     """
 
     seat: str
@@ -167,6 +167,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: str
     keys: int
     sent: int
+    bounds: tuple[int, int] | None = None
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -49,7 +49,8 @@ class Snapshot:
         order = (*(node for node in known if node in dumps), *(node for node in dumps if node not in known))
         self.round = round_name
         self.nodes: tuple[str, ...] = order
-        without = (*_down_and_emptied(history), *_outside(history))
+        self.outside = _outside(history)
+        without = (*_down_and_emptied(history), *self.outside)
         self.absent = tuple(node for node in known if node not in dumps and node not in without)
         self._held: dict[str, list[tuple[str, Held]]] = {}
         for node in order:

@@ -11,10 +11,12 @@ to be, nor whether what was stored there is right. One pass over what each node 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
 
 from checkers.evidence import counted, cut_to, listed, shown
-from checkers.history import History, Place, RingTold, Sent
+from checkers.history import History, Place, RingTold
 from checkers.replicas import FINAL, MEMBER, Snapshot
+from checkers.sent_again import DONE, sent_again
 from checkers.verdict import FINDINGS_MAX, Answer, Finding, Verdict
 
 _NAME = "ring"
@@ -94,6 +96,41 @@ def _disagreements(told: Told, members: Mapping[str, str]) -> Iterator[Finding]:
             nodes=tuple(told),
             evidence=cut_to(8, [f"ring {shown(ring)}: {listed(nodes)}" for ring, nodes in rings.items()]),
         )
+    for ring, nodes in rings.items():
+        yield from _seated_otherwise(told, ring, nodes)
+        yield from _bound_elsewhere(told, ring, nodes)
+
+
+def _seated_otherwise(told: Told, ring: str, nodes: list[str]) -> Iterator[Finding]:
+    """Find those who call their ring by one name, and mean different seats."""
+    first, *others = nodes
+    for node in others:
+        pairs = list(zip_longest(told[first].seats, told[node].seats, fillvalue=()))
+        differ = {place: pair for place, pair in enumerate(pairs) if pair[0] != pair[1]}
+        if differ:
+            where = f"{len(differ)} of {counted(len(pairs), 'partition')}"
+            yield Finding(
+                kind="seats-differ",
+                summary=f"{first} and {node} both know ring {shown(ring)}, and mean other seats by it in {where}",
+                nodes=(first, node),
+                evidence=cut_to(
+                    8, [f"partition {place}: {listed(one)}, or {listed(two)}" for place, (one, two) in differ.items()]
+                ),
+            )
+
+
+def _bound_elsewhere(told: Told, ring: str, nodes: list[str]) -> Iterator[Finding]:
+    """Find those who call their ring by one name, seat it alike or not, and mean to make different ones of it."""
+    moves: dict[int, list[str]] = {}
+    for node in nodes:
+        moves.setdefault(told[node].moves, []).append(node)
+    if len(moves) > 1:
+        yield Finding(
+            kind="moves-differ",
+            summary=f"{listed(nodes)} all know ring {shown(ring)}, and do not agree how many of its seats are to move",
+            nodes=tuple(nodes),
+            evidence=cut_to(8, [f"{counted(due, 'move')}: {listed(who)}" for due, who in moves.items()]),
+        )
 
 
 def _due(told: Told, members: Mapping[str, str]) -> Iterator[Finding]:
@@ -146,32 +183,16 @@ def _too_close(
 
 def _transfers(history: History, told: Told) -> Iterator[Finding]:
     """Find seats that were given away twice, and keys that were sent again though nobody had written them."""
-    written = sum(operation.invoked.f == "put" for operation in history.operations)
     givers: dict[str, list[str]] = {}
     for each in told.values():
+        yield from sent_again(history, each)
         for sent in each.transfers:
-            if sent.state == _DONE:
+            if sent.state == DONE:
                 givers.setdefault(sent.seat, []).append(each.node)
-            if sent.sent > sent.keys + written:
-                yield _sent_again(sent, written)
     for seat, nodes in givers.items():
         if len(nodes) > 1:
             summary = f"seat {shown(seat)} was given away {len(nodes)} times, by {listed(nodes)}"
             yield Finding(kind="moved-twice", summary=summary, nodes=tuple(dict.fromkeys(nodes)))
-
-
-_DONE = "done"
-
-
-def _sent_again(sent: Sent, written: int) -> Finding:
-    return Finding(
-        kind="sent-twice",
-        summary=(
-            f"{sent.giver} sent {sent.sent} keys of seat {shown(sent.seat)} to {sent.taker}, which has {sent.keys}"
-        ),
-        nodes=(sent.giver, sent.taker),
-        evidence=(f"in the whole run there were {counted(written, 'put')} that could be reasons to send one again",),
-    )
 
 
 def _repairs(history: History, told: Told) -> Iterator[Finding]:

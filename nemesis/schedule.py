@@ -22,6 +22,9 @@ EVERY_NS = 8_000_000_000
 FOR_NS = 4_000_000_000
 SHORTEST_PERIOD_NS = 2_000_000_000
 
+WATCH = "watch_ms"
+"""What a plan calls the time for which its cure watches the victim."""
+
 _NEVER_NS = 1 << 62
 _ATTEMPTS = 64
 _ATTEMPTS_PER_LENGTH = 16
@@ -165,8 +168,9 @@ def collide(one: Injection, other: Injection, rest_ns: int = 0) -> bool:
 
 
 def _free_ns(injection: Injection, rest_ns: int) -> int:
-    """When what it holds may be held again."""
-    return _NEVER_NS if goes(injection.name) else injection.until_ns + rest_ns
+    """When what it holds may be held again: a cure that watches its victim for a while takes as long as that."""
+    watched_ns = round(injection.plan.how.get(WATCH, 0) * 1_000_000)
+    return _NEVER_NS if goes(injection.name) else injection.until_ns + watched_ns + rest_ns
 
 
 def held(injection: Injection) -> tuple[str, ...]:

@@ -31,3 +31,8 @@ class Scenario:
     def injects(self) -> tuple[str, ...]:
         """Every fault that it has, drawn or at its time."""
         return tuple(dict.fromkeys((*faults_of(self.timeline), *self.faults)))
+
+    @property
+    def lasts_s(self) -> float:
+        """How long its timeline takes: the least time limit of a run, and 0 where there is none."""
+        return max((beat.at_s + beat.for_s for beat in self.timeline), default=0.0)

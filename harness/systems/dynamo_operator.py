@@ -131,5 +131,11 @@ def _sent(transfer: TransferReport) -> Sent:
     move = transfer.move
     seat = f"{move.end:x}/{move.seat}/{move.version}"
     return Sent(
-        seat=seat, giver=move.giver, taker=move.taker, state=transfer.state, keys=transfer.keys, sent=transfer.sent
+        seat=seat,
+        giver=move.giver,
+        taker=move.taker,
+        state=transfer.state,
+        keys=transfer.keys,
+        sent=transfer.sent,
+        bounds=(move.start, move.end),
     )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from checkers.verdict import Answer
 from harness.plugins import all_scenarios
+from harness.scenarios import Scenario
 from tests.bugs import canary
 from tests.bugs.test_convictions import check_evidence, convicting, run
 
-EVERY_SCENARIO = [name for family in all_scenarios().values() for name in family]
-SHORT = {"time_limit_s": 4.0, "every_s": 2.0, "for_s": 1.0, "keys": 10}
+EVERY_SCENARIO = {name: scenario for family in all_scenarios().values() for name, scenario in family.items()}
+SHORT: dict[str, Any] = {"time_limit_s": 4.0, "every_s": 2.0, "for_s": 1.0, "keys": 10}
+SLOW = {"rate": 20.0, "concurrency": 4}
+"""Where the faults have their times a run takes as long as they do, with less to do."""
 
 
-@pytest.mark.parametrize("scenario", EVERY_SCENARIO)
-def test_convicted_everywhere(scenario: str) -> None:
+@pytest.mark.parametrize("name", EVERY_SCENARIO)
+def test_convicted_everywhere(name: str) -> None:
     """By the checker that it names, with evidence, and by the one for lost writes wherever that is asked."""
-    history, judgement = run(scenario, 1, variant=canary.__name__, options=SHORT)
+    history, judgement = run(name, 1, variant=canary.__name__, options=_short(EVERY_SCENARIO[name]))
     assert judgement.answer is Answer.INVALID
     asked = [name for name in (canary.CHECKER, "kept-writes") if any(name == v.checker for v in judgement.verdicts)]
     assert canary.CHECKER in asked
@@ -30,3 +35,7 @@ def test_it_is_the_canary_that_fails() -> None:
     """The same run without it is valid, so what is convicted is the node and not the run."""
     _, judgement = run(canary.SCENARIO, 1, variant=None, options=SHORT)
     assert judgement.answer is Answer.VALID
+
+
+def _short(scenario: Scenario) -> dict[str, Any]:
+    return SHORT | SLOW | {"time_limit_s": scenario.lasts_s} if scenario.timeline else SHORT

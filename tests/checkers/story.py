@@ -86,6 +86,7 @@ class Story:
         dot: str | None = None,
         answered: bool = True,
         acks: tuple[Ack, ...] = (Ack(node="n1"), Ack(node="n2")),
+        ring: str | None = None,
     ) -> str:
         """Put a value, with the context of the operation `after`; answer the operation's id."""
         op = self._invoke("put", key, node, value=value, context_of=after)
@@ -95,7 +96,7 @@ class Story:
             self.records.append(
                 Completed(
                     at=self._tick(), op=op, outcome=outcome, dot=named if ok else None, acks=acks if ok else (),
-                    coordinator=node if ok else None,
+                    coordinator=node if ok else None, ring=ring if ok else None,
                 )
             )  # fmt: skip
         return op

@@ -40,6 +40,21 @@ def test_a_hint_that_is_left_is_convicted() -> None:
     assert [(finding.kind, finding.nodes) for finding in verdict.findings] == [("hint-left", ("n2", "n3"))]
 
 
+def test_a_hint_that_nobody_will_take_says_so() -> None:
+    """Its target lost its disk and never came back, or was ordered out of the ring; it was not there."""
+    held = {"n1": {"k": ("a",)}, "n2": {"k": ("a",), "k>n3": ("a",)}}
+    dead = Story().node("n3", "killed").node("n3", "wiped").dump(held)
+    assert _left(dead) == "n2 still holds a hint of k for n3, which never came back"
+    states = {"n1": "valid", "n2": "valid", "n3": "left"}
+    assert _left(Story().everywhere("a").dump(held).ring(states)).endswith("for n3, which is no member any more")
+    assert _left(Story().everywhere("a").dump(held)).endswith("for n3, which was there to take it")
+
+
+def _left(story: Story) -> str:
+    findings = check(story.settled().ended()).findings
+    return next(finding.summary for finding in findings if finding.kind == "hint-left")
+
+
 def test_a_hint_is_not_the_holders_own_copy() -> None:
     """A primary that keeps a version for another does not hold it for itself."""
     story = Story().dump({"n1": {"k": ("a",)}, "n2": {"k>n3": ("a",)}, "n3": {"k": ("a",)}})

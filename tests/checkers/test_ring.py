@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from checkers.history import Place, Sent
+from checkers.history import Outcome, Place, Sent
 from checkers.ring import check
+from checkers.sent_again import lies_in
 from checkers.verdict import Answer, Verdict
+from node.core.ring import POSITION_BITS, RING_BITS, position
 from tests.checkers.story import NODES, Story
 
 FOUR = dict.fromkeys((*NODES, "n4"), "valid")
@@ -45,6 +47,20 @@ def test_two_rings_are_told_with_who_knows_which() -> None:
     assert verdict.findings[0].evidence == ("ring r1: n1, n2", "ring r2: n3")
 
 
+def test_one_ring_is_not_two_that_bear_its_name() -> None:
+    """What they seat otherwise is told, partition by partition."""
+    mine, yours = (NODES, ("n2", "n3", "n1")), (NODES, ("n3", "n2", "n1"))
+    verdict = told(Story().ring(by=("n1", "n2"), seats=mine).ring(by=("n3",), seats=yours))
+    assert kinds(verdict) == ["seats-differ"]
+    assert verdict.findings[0].summary == "n1 and n3 both know ring r1, and mean other seats by it in 1 of 2 partitions"
+    assert verdict.findings[0].evidence == ("partition 1: n2, n3, n1, or n3, n2, n1",)
+    fewer = told(Story().ring(by=("n1", "n2"), seats=mine).ring(by=("n3",), seats=mine[:1]))
+    assert kinds(fewer) == ["seats-differ"]
+    assert kinds(told(Story().ring(by=("n1", "n2"), seats=mine).ring(by=("n3",), seats=yours, ring="r2"))) == [
+        "rings-differ"
+    ]
+
+
 def test_an_outsider_may_know_less() -> None:
     """Nobody asks a node that has left."""
     states = {**dict.fromkeys(NODES, "valid"), "n4": "left"}
@@ -53,9 +69,16 @@ def test_an_outsider_may_know_less() -> None:
 
 def test_seats_that_have_not_passed() -> None:
     """With how many, and who knows of them."""
-    verdict = told(Story().ring(by=("n1", "n2"), moves=2).ring(by=("n3",), moves=1))
+    verdict = told(Story().ring(moves=2))
     assert kinds(verdict) == ["moves-due"]
     assert verdict.findings[0].summary == "2 seats had not passed to their new owners at the end"
+
+
+def test_one_ring_moves_to_one_other() -> None:
+    """Who has the same seats today, under the same name, and does not mean to move the same ones, has another ring."""
+    verdict = told(Story().ring(by=("n1", "n2"), moves=2).ring(by=("n3",)))
+    assert kinds(verdict) == ["moves-differ", "moves-due"]
+    assert verdict.findings[0].evidence == ("2 moves: n1, n2", "0 moves: n3")
 
 
 def test_a_cluster_that_was_still_at_work_is_not_judged() -> None:
@@ -103,6 +126,58 @@ def test_a_key_is_sent_again_only_when_it_was_written_again(sent_: int, answer: 
     verdict = told(story.everywhere("v").ring(transfers=(sent(sent=sent_),)))
     assert verdict.answer is answer
     assert kinds(verdict) == ["sent-twice"][: answer is Answer.INVALID]
+
+
+def test_a_key_lies_where_the_nodes_say_that_it_does() -> None:
+    """A checker reckons for itself, and comes to the same."""
+    for key in ("k", "k0", "k17", "a key with spaces"):
+        lies = position(key.encode()) >> POSITION_BITS - RING_BITS
+        assert lies_in(key, sent(bounds=(lies, lies + 1)))
+        assert not lies_in(key, sent(bounds=(lies + 1, 1 << RING_BITS)))
+        assert not lies_in(key, sent(bounds=(0, lies)))
+
+
+def test_only_a_put_of_that_partition_is_a_reason() -> None:
+    """One elsewhere has nothing to do with it."""
+    lower, upper = (0, 1 << 62), (1 << 62, 1 << 63)
+    here, elsewhere = (lower, upper) if lies_in("k", sent(bounds=lower)) else (upper, lower)
+    for bounds, found in ((here, []), (elsewhere, ["sent-twice"])):
+        story = Story()
+        story.put("v")
+        assert kinds(told(story.everywhere("v").ring(transfers=(sent(sent=11, bounds=bounds),)))) == found
+
+
+def _joined(story: Story) -> Story:
+    """Somebody joined, some time after all that was told before."""
+    return story.wait(3).fault(1, "join", "requested").fault(1, "join", "started").fault(1, "join", "healed")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.OK, Outcome.UNKNOWN])
+def test_what_had_arrived_before_anything_went_wrong_is_no_reason(outcome: Outcome) -> None:
+    """What nobody knows of may yet arrive."""
+    story = Story()
+    story.put("v", outcome=outcome)
+    verdict = told(_joined(story).everywhere("v").ring(transfers=(sent(sent=11),)))
+    assert kinds(verdict) == ["sent-twice"][: outcome is Outcome.OK]
+
+
+def test_what_is_written_when_all_seats_have_passed_on_is_no_reason() -> None:
+    """Somebody knew the last ring by then; a transfer that was broken off may have gone on."""
+    story = _joined(Story())
+    story.put("v", ring="r1")
+    story.put("w", ring="r1")
+    story.everywhere("v")
+    assert kinds(told(story.branch().ring(transfers=(sent(sent=11),)))) == []
+    assert kinds(told(story.branch().ring(transfers=(sent(sent=12),)))) == ["sent-twice"]
+    assert kinds(told(story.branch().ring(transfers=(sent(sent=12, state="ended"),)))) == []
+
+
+def test_what_was_on_a_lost_disk_arrives_again() -> None:
+    """Long after it was written."""
+    story = Story()
+    story.put("v")
+    _joined(story).node("n2", "killed").node("n2", "wiped").node("n2", "started").everywhere("v")
+    assert kinds(told(story.ring(transfers=(sent(sent=11),)))) == []
 
 
 def test_a_seat_is_given_away_once() -> None:

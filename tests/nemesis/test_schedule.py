@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nemesis.catalog import goes, load, loses_disk, names, spares_of
 from nemesis.powers import Plan, PlanError
-from nemesis.schedule import Injection, Schedule, collide, decode, draw, encode, held, rhythm
+from nemesis.schedule import WATCH, Injection, Schedule, collide, decode, draw, encode, held, rhythm
 
 UNHURRIED = settings(deadline=None, max_examples=50)
 SECOND = 10**9
@@ -22,7 +22,9 @@ NODES = ("n1", "n2", "n3", "n4", "n5")
 
 seeds = st.integers(min_value=0, max_value=10**9)
 durations = st.integers(min_value=4 * SECOND, max_value=90 * SECOND)
-REPEATED = [name for name in names() if not goes(name) and not spares_of(name)]
+WATCHED = [name for name in names() if WATCH in load(name).plan(NODES, Random(0)).how]
+"""The faults whose cures watch their victim: for so long that a short run has no room for a second strike."""
+REPEATED = [name for name in names() if not (goes(name) or spares_of(name) or name in WATCHED)]
 """The faults that strike again and again: a node goes once, and so does a spare come."""
 
 chosen = st.lists(st.sampled_from(names()), min_size=1, max_size=5, unique=True)
@@ -158,6 +160,16 @@ def test_what_is_held_is_named_by_power() -> None:
     assert not collide(kill, halves)
     assert not collide(kill, msgspec.structs.replace(wipe, at_ns=5))
     assert collide(kill, msgspec.structs.replace(wipe, at_ns=5), rest_ns=1)
+
+
+def test_a_cure_that_watches_its_victim_keeps_it() -> None:
+    """Who came earlier would find the node still held, and perhaps its own time over."""
+    rollback = Injection(id=1, name="disk-rollback", at_ns=0, for_ns=5, plan=Plan(nodes=("n1",), how={WATCH: 2.0}))
+    wipe = Injection(id=2, name="wipe", at_ns=5, for_ns=5, plan=Plan(nodes=("n1",)))
+    assert WATCHED == ["disk-rollback"]
+    assert collide(rollback, wipe)
+    assert collide(rollback, msgspec.structs.replace(wipe, at_ns=2_000_004))
+    assert not collide(rollback, msgspec.structs.replace(wipe, at_ns=2_000_005))
 
 
 def test_a_damaged_schedule_is_refused() -> None:
