@@ -37,6 +37,7 @@ from node.core.admin_messages import (
     Unstage,
 )
 from node.core.changes import DOWN, REPLACE, Change, Member
+from node.core.config import KEY_BYTES_MAX
 from node.core.conversations import Kind
 from node.core.membership import OrderError
 from node.core.messages import Ping, Pong, Refused
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from node.core.node import Node
     from node.core.ring import Place, Ring
     from node.core.transfers import Giving
+
+RESTORED_MAX = 1024
+"""How many keys one message may restore: more would keep the node from everything else."""
 
 Respond = Callable[[AdminResponse], None]
 
@@ -173,7 +177,15 @@ def _archived(node: Node, request: Archive) -> Archived:
 
 
 def _restored(node: Node, request: Restore) -> Restored:
-    """Merge what is this node's to keep, and keep the rest as hints for those whose it is."""
+    """Merge what is this node's to keep, and keep the rest as hints for those whose it is.
+
+    Raises `OrderError` for more than a node can do at once, and for what is no key.
+    """
+    if len(request.entries) > RESTORED_MAX:
+        raise OrderError(f"{len(request.entries)} keys are to be restored at once; it can be up to {RESTORED_MAX}")
+    strange = next((entry.key for entry in request.entries if not 0 < len(entry.key) <= KEY_BYTES_MAX), None)
+    if strange is not None:
+        raise OrderError(f"a key to be restored has {len(strange)} bytes; it can have 1 to {KEY_BYTES_MAX}")
     for entry in request.entries:
         for keeper in node.ring.at(entry.key).keepers:
             node.replica.merge(entry.key, entry.versions, hint_for=None if keeper == node.id else keeper)

@@ -45,7 +45,7 @@ from node.core.versions import Versions
 
 PARTITIONS_MAX = 16
 """How many partitions that differ are looked into before the wait that they share."""
-WINDOW = 128
+WINDOW = 32
 """How many keys are being repaired at a time."""
 PAGE = 512
 """How many records are read at a time to build the trees."""

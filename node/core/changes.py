@@ -141,7 +141,14 @@ def _united(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Both, each fact once, in the one order that everybody gives them: that of their fields."""
     if mine == theirs:
         return mine
-    return tuple(sorted(dict.fromkeys(mine + theirs), key=msgspec.structs.astuple))
+    return tuple(sorted(dict.fromkeys(mine + theirs), key=_in_order))
+
+
+def _in_order(fact: Change | Switch) -> tuple[Any, ...]:
+    """Where a fact stands: changes by height and id, switches by place; and equals by all that they say."""
+    if isinstance(fact, Change):
+        return fact.height, fact.id, msgspec.msgpack.encode(fact)
+    return msgspec.structs.astuple(fact)
 
 
 def _latest(switches: tuple[Switch, ...]) -> tuple[Switch, ...]:

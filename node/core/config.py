@@ -12,7 +12,8 @@ import msgspec
 
 from node.core.changes import Member
 
-PARTITIONS_MAX = 1 << 16
+KEY_BYTES_MAX = 4096
+PARTITIONS_MAX = 1 << 12
 TOKENS_MAX = 1024
 CAPACITY_MAX = 1024
 SLICES_MAX = 64

@@ -31,7 +31,9 @@ async def hand_off(node: Node, target: str) -> None:
 
 async def _one_window(node: Node, target: str) -> bool:
     """See to one window of hints; returns whether that succeeded, and there may be more."""
-    keys = _still_meant(node, target)
+    if await _passed_on(node, target):
+        return True
+    keys = list(node.replica.hints.get(target, ()))[:WINDOW]
     to = target if node.detector.is_up(target) else _heir(node, target)
     if not keys or to is None:
         return False
@@ -39,20 +41,23 @@ async def _one_window(node: Node, target: str) -> bool:
     return await _deliver_some(node, target, [key for key in keys if key in node.replica.hints.get(target, ())], to=to)
 
 
-def _still_meant(node: Node, target: str) -> list[bytes]:
-    """The keys of a window of hints; those that the target no longer keeps are meant for others from now on."""
-    meant: list[bytes] = []
-    for key in list(node.replica.hints.get(target, ()))[:WINDOW]:
-        keepers = node.ring.at(key).keepers
-        if target in keepers:
-            meant.append(key)
-        else:
-            _pass_on(node, target, key, keepers)
-    return meant
+async def _passed_on(node: Node, target: str) -> bool:
+    """Of a window of hints, those for keys that the target no longer keeps are meant for others from now on; returns
+    whether there were any.
+    """
+    window = list(node.replica.hints.get(target, ()))[:WINDOW]
+    if all(target in node.ring.at(key).keepers for key in window):
+        return False
+    await node.background.slice("handoff")
+    for key in window:
+        if target not in node.ring.at(key).keepers and key in node.replica.hints.get(target, ()):
+            _pass_on(node, target, key)
+    return True
 
 
-def _pass_on(node: Node, target: str, key: bytes, keepers: tuple[str, ...]) -> None:
+def _pass_on(node: Node, target: str, key: bytes) -> None:
     """Make a hint for each of those who keep the key now out of a hint for one who does not."""
+    keepers = node.ring.at(key).keepers
     versions = node.replica.hinted(target, key)
     for keeper in keepers:
         node.replica.merge(key, versions, hint_for=None if keeper == node.id else keeper)

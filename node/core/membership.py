@@ -19,6 +19,9 @@ from node.core.changes import DOWN, JOIN, LEAVE, REPLACE, UP, Change, History, L
 from node.core.config import CAPACITY_MAX, ClusterConfig
 from node.core.ring import Ring, ring_of
 
+HEIGHT_MAX = 1 << 40
+"""Higher than any history gets; one that claims more is not a history of this cluster."""
+
 
 class OrderError(Exception):
     """An order that makes no sense in this ring; says why."""
@@ -67,11 +70,14 @@ class Membership:
 
     def learn(self, other: History) -> bool:
         """Take what somebody else knows; returns whether anything of it was new."""
+        if any(change.height > HEIGHT_MAX for change in other.changes):
+            return False
         merged = self.history.merged(other)
         if merged is self.history:
             return False
+        ring = self.follow(merged)
         self.keep(merged)
-        self._know(self.follow(merged))
+        self._know(ring)
         return True
 
     def met(self, life: Life) -> None:
@@ -180,6 +186,8 @@ class Membership:
             raise OrderError(f"the capacity of {member.node} is {member.capacity}; it can be 1 to {CAPACITY_MAX}")
         if member is not None and "\0" in member.node:
             raise OrderError(f"{operation} {member.node!r}: a node id has no NUL in it")
+        if member is not None:
+            _check_place(ring, operation, member)
         if operation == JOIN:
             if member is None or member.node != node or not node:
                 raise OrderError(f"join {node!r}: give the node that comes")
@@ -197,3 +205,11 @@ class Membership:
             raise OrderError(f"replace {node}: give a node to take its place that is no member; there is {members}")
         if operation == DOWN and node in ring.down:
             raise OrderError(f"down {node}: it is marked down already")
+
+
+def _check_place(ring: Ring, operation: str, member: Member) -> None:
+    """Who stands nowhere in particular would be a rack of its own, and get a replica of everything."""
+    others = ring.target.members.values()
+    for level, name in (("dc", "data centre"), ("rack", "rack")):
+        if not getattr(member, level) and all(getattr(other, level) for other in others):
+            raise OrderError(f"{operation} {member.node}: give its {name}, as all other members have one")

@@ -26,7 +26,7 @@ from node.core.calls import Calls, Switchboard
 from node.core.candidates import Candidates
 from node.core.changes import History, Life
 from node.core.clocks import Clock
-from node.core.config import ClusterConfig
+from node.core.config import KEY_BYTES_MAX, ClusterConfig
 from node.core.conversations import Conversations, Kind, Timers
 from node.core.detector import Detector
 from node.core.exchanges import Exchanges
@@ -74,8 +74,6 @@ from node.core.seats import Seats
 from node.core.store import Store
 from node.core.trees import Trees
 from node.core.versions import Versions
-
-KEY_BYTES_MAX = 4096
 
 R = TypeVar("R", Get, Put)
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from node.core.changes import DOWN, JOIN, LEAVE, REPLACE, UP, Change, History, Move, Switch
-from node.core.config import ClusterConfig
+from node.core.config import CAPACITY_MAX, ClusterConfig
 from node.core.placement import Layout, found
 
 POSITION_BITS = 128
@@ -82,7 +82,7 @@ class Ring:
         self.target, self.down = _ordered(config, history.changes)
         self.members = tuple(self.target.members)
         self.places = _places(config, self.target, history.switches)
-        self.ends = _ends(self.target)
+        self.ends = tuple(place.end for place in self.places)
         self.moves = tuple(place.move for place in self.places if place.move is not None)
 
     def at(self, key: bytes) -> Place:
@@ -154,7 +154,9 @@ def _followed(order: Order, change: Change) -> Order:
     """
     layout, down = order
     node, member, known = change.node, change.member, layout.members
-    if change.operation == JOIN and member is not None and node not in known:
+    if member is not None and not 1 <= member.capacity <= CAPACITY_MAX:
+        member = None
+    if change.operation == JOIN and member is not None and member.node == node and node not in known:
         layout, down = layout.joined(member, change.id), _without(down, node)
     elif change.operation == LEAVE and node in known and len(known) > 1:
         layout = layout.left(node, change.id)
@@ -170,13 +172,15 @@ def _followed(order: Order, change: Change) -> Order:
 
 def _places(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...]) -> tuple[Place, ...]:
     """Every partition, with its seats as the switches have left them."""
-    seats = _seats(config, target, switches)
+    laid_out, ends = _ends(target), _cuts(target, switches)
+    seats = _seats(config, ends, switches)
     places: list[Place] = []
     start = 0
-    for index, end in enumerate(_ends(target)):
+    for sat, end in zip(seats, ends, strict=True):
+        index = bisect_left(laid_out, end)
         wanted = target.replicas(index, config.n)
-        sitting = tuple(node for _, node in seats[index])
-        move = _move(start, end, seats[index], wanted)
+        sitting = tuple(node for _, node in sat)
+        move = _move(start, end, sat, wanted)
         places.append(Place(start, end, sitting, wanted, move, target, index))
         start = end
     return tuple(places)
@@ -186,18 +190,31 @@ Versioned = tuple[int, str]
 """Who sits in a seat, after how many switches."""
 
 
-def _seats(config: ClusterConfig, target: Layout, switches: tuple[Switch, ...]) -> list[list[Versioned]]:
+def _cuts(target: Layout, switches: tuple[Switch, ...]) -> tuple[int, ...]:
+    """The ends of all partitions: as they are laid out, and at both ends of whatever has been switched.
+
+    The second differ from the first where a change is as good as none by which something was switched (strategy 1).
+    """
+    ends = _ends(target)
+    bounds = [bound for switch in switches for bound in (switch.start, switch.end) if 0 < bound < ends[-1]]
+    return tuple(sorted(dict.fromkeys((*ends, *bounds)))) if bounds else ends
+
+
+def _seats(config: ClusterConfig, ends: tuple[int, ...], switches: tuple[Switch, ...]) -> list[list[Versioned]]:
     """Who sits where: as it was when the cluster was founded, but for what has been switched.
 
     Where a later token has cut a partition in two (strategy 1), what was switched before holds for both parts.
     """
-    founded, ends = _founded(config), _ends(target)
-    first = [founded.replicas(bisect_left(_ends(founded), end), config.n) for end in ends]
+    founded = _founded(config)
+    founded_ends = _ends(founded)
+    first = [founded.replicas(bisect_left(founded_ends, end), config.n) for end in ends]
     seats: list[list[Versioned]] = [[(0, node) for node in nodes] for nodes in first]
     for switch in switches:
+        if not 0 <= switch.start < switch.end <= ends[-1]:
+            continue
         for index in range(bisect_right(ends, switch.start), bisect_left(ends, switch.end) + 1):
             sitting = seats[index]
-            if switch.seat < len(sitting):
+            if 0 <= switch.seat < len(sitting):
                 sitting[switch.seat] = max(sitting[switch.seat], (switch.version, switch.node))
     return seats
 

@@ -44,8 +44,8 @@ class Seats:
         return True
 
     def take_over(self, move: Move) -> bool:
-        """The seat of a node that is gone is taken; False when that is no longer due."""
-        if not self._node.ring.due(move):
+        """The seat of a node that is gone is taken; False when that is no longer due, or the node is back."""
+        if not self._node.ring.due(move) or move.giver not in self._node.ring.down:
             return False
         self._node.learn(self._node.membership.switched(move))
         return True

@@ -44,6 +44,12 @@ BATCH_KEYS = 128
 BATCH_BYTES = 1 << 20
 """A batch ends when it has so many keys, or values of so many bytes."""
 
+ROUNDS = 64
+"""How many more batches are sent because of what is written meanwhile; then it is the turn of other partitions."""
+
+WINDOW = 32
+"""How many keys are fetched at a time; with the largest objects they fit into what may wait in a connection."""
+
 
 @dataclass
 class Giving:
@@ -103,8 +109,8 @@ async def give(node: Node, place: Place) -> bool:
             return False
         giving.state, giving.keys = "sending", node.trees.count(move.end)
         giving.left.update(dict.fromkeys(lacking))
-        while giving.left:
-            if not await _send_some(node, giving):
+        for _ in range(len(giving.left) // BATCH_KEYS + ROUNDS):
+            if giving.left and not await _send_some(node, giving):
                 return False
         return node.seats.pass_on(giving)
     finally:
@@ -172,11 +178,11 @@ async def _gather_from(node: Node, other: str, end: int) -> bool:
     if theirs is None:
         return False
     behind = [key for key, hashed in theirs.items() if node.trees.hash_of(key) != hashed]
-    for first in range(0, len(behind), BATCH_KEYS):
+    for first in range(0, len(behind), WINDOW):
         await node.background.slice("transfers")
         calls = node.calls(node.peer_timeout_ns * 2)
         asked: dict[int, bytes] = {}
-        for key in behind[first : first + BATCH_KEYS]:
+        for key in behind[first : first + WINDOW]:
 
             def request(call: int, key: bytes = key) -> Fetch:
                 return Fetch(call, key, node.peer_timeout_ns)
@@ -197,14 +203,16 @@ async def _gather_from(node: Node, other: str, end: int) -> bool:
 async def clear(node: Node, place: Place) -> bool:
     """Delete what is kept here of a partition that this node has no seat in, once all who sit there have it."""
     kept = {key: node.trees.hash_of(key) for key in node.trees.keys_of(place.end)}
+    if not node.trees.ready or not all(map(node.detector.is_up, place.seats)):
+        return False
     for holder in place.seats:
-        if not node.trees.ready or not await _bring(node, holder, place.end):
+        if not await _bring(node, holder, place.end):
             return False
     now = node.ring.ending(place.end)
-    if now is None or (now.seats, now.move) != (place.seats, place.move):
+    if now is None or (now.start, now.seats, now.move) != (place.start, place.seats, place.move):
         return True
     for key, hashed in kept.items():
-        if node.trees.hash_of(key) == hashed:
+        if node.trees.hash_of(key) == hashed and node.id not in node.ring.at(key).keepers:
             node.replica.drop(key)
     return True
 

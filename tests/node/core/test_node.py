@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from node.core.clocks import Actor, Clock, Dot
+from node.core.config import KEY_BYTES_MAX
 from node.core.facts import DrainAsked
 from node.core.messages import Fetch, Fetched, Forward, Get, Put, Refused, Replicate, Stored
-from node.core.node import KEY_BYTES_MAX
 from node.core.versions import NOTHING, Versions
 from tests.node.core.cluster import MS, Cluster
 
