@@ -2,7 +2,8 @@
 
 A link carries frames one way only; what the peer says comes over the peer's own link. So whoever stands between two
 nodes can cut exactly one direction. While a link is being dialled messages queue; when dialling fails each of them is
-reported, because it certainly was not delivered, and the link rests for a moment before it is dialled again.
+reported, because it certainly was not delivered. When it fails again, or the peer refuses, the link rests for a moment
+before it is dialled again.
 
 This file knows one connection to one peer. It does not know what messages mean, nor who else there is.
 """
@@ -117,6 +118,7 @@ class Link:
         self._connection: _Connection | None = None
         self._dial: asyncio.Task[None] | None = None
         self._complaint = ""
+        self._failures = 0
 
     @property
     def sending(self) -> int:
@@ -161,6 +163,7 @@ class Link:
             connection.transport.abort()
             return
         self._state, self._connection, self._complaint = State.OPEN, connection, ""
+        self._failures = 0
         connection.outbox.add(self._greeting())
         for message, frame in self._emptied():
             connection.send(message, frame)
@@ -170,6 +173,7 @@ class Link:
         if self._connection is connection:
             self._leave()
             if refusal is not None:
+                self._failures = 1
                 self._rest(f"{self.peer} refuses the connection: {refusal}")
                 self._refused(refusal)
         for message in undelivered:
@@ -208,6 +212,10 @@ class Link:
             log.warning(complaint, extra={"event": "peer-unreached", "peer": self.peer})
         self._complaint = complaint
         if self._state is State.CLOSED:
+            return
+        self._failures += 1
+        if self._failures == 1:
+            self._state = State.IDLE  # perhaps it was only just being started: the next message may try again at once
             return
         self._state = State.RESTING
         self._loop.call_later(REST_S, self._rested)

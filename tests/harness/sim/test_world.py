@@ -60,7 +60,7 @@ def test_a_node_that_breaks_while_it_drains_has_not_stopped(tmp_path: Path) -> N
         ({"n": 1}, f"--set n: give --n instead; there is {', '.join(SETTABLE)}"),
         ({"members": 1}, f"--set members: that cannot be set; there is {', '.join(SETTABLE)}"),
         ({"hints": 1}, f"--set hints: that cannot be set; there is {', '.join(SETTABLE)}"),
-        ({"partitions": 70_000}, "--set: partitions is 70000; with 5 members it can be 5 to 65536"),
+        ({"partitions": 70_000}, "--set: partitions is 70000; with 5 members it can be 5 to 4096"),
         ({"object_bytes_max": 0}, "--set: object_bytes_max is 0; it can be 1 to 4194304"),
     ],
 )
