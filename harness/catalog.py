@@ -15,7 +15,7 @@ from checkers import judge
 from harness import plugins
 from nemesis import catalog as faults
 
-NAME_WIDTH = 28
+NAME_WIDTH = 32
 
 
 def catalog() -> dict[str, dict[str, str]]:

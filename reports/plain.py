@@ -46,7 +46,8 @@ class PlainLines:
 
     def _phase(self, record: PhaseBegan) -> str:
         run, up = self._progress.run, len(self._progress.up)
-        known = f", {up} of {len(run.nodes)} nodes up" if run and (up or self._progress.down) else ""
+        there = max(up + len(self._progress.down), len(run.nodes)) if run else 0
+        known = f", {up} of {there} nodes up" if up or self._progress.down else ""
         return f"phase {record.name}{known}"
 
 

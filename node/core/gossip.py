@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 async def gossip(node: Node) -> None:
     """Tell everybody that this node is here and where, and then one peer at a time, without end."""
     for peer in node.membership.acquaintances:
-        node.send(peer, Gossip(node.membership.life, asks=True))
+        node.send(peer, Gossip(node.membership.life))
     while True:
         await Sleep(node.config.gossip_ms * 1_000_000)
         peers = node.membership.acquaintances
         if peers:
-            node.send(node.rng.choice(peers), Gossip(node.membership.life, asks=True))
+            node.send(node.rng.choice(peers), Gossip(node.membership.life))
         node.seats.see_to_moves()
 
 
@@ -38,4 +38,4 @@ def hear(node: Node, source: str, message: Gossip, ring: str) -> None:
         node.learn(message.history)
         ring = message.history.digest
     if ring != node.ring.digest:
-        node.send(source, Gossip(node.membership.life, node.ring.history, asks=message.history is None))
+        node.send(source, Gossip(node.membership.life, node.ring.history))

@@ -200,14 +200,10 @@ class Differs(Message, frozen=True):
 
 @final
 class Gossip(Message, frozen=True):
-    """Tells who the sender is, and what it knows: at least by the digest that goes with every message.
-
-    With `asks` it wants to hear what the other knows, where that is something else.
-    """
+    """Tells who the sender is, and what it knows: at least by the digest that goes with every message."""
 
     life: Life
     history: History | None = None
-    asks: bool = False
 
 
 # --- transfers -------------------------------------------------------------------------------------------------------

@@ -97,9 +97,7 @@ def test_kill_9_of_all_nodes_after_acknowledgements(tmp_path: Path) -> None:
             dumps = [await inspector.held(node) for node in NODES]
             await inspector.close()
             held = {version.value for dump in dumps for entry in dump or () for version in entry.versions}
-            assert (
-                len(acknowledged) >= 20
-            )  # nodes that start at once refuse each other for their first tenth of a second
+            assert len(acknowledged) >= 20  # a node that has just started may not know all others yet
             assert [put.op for put in acknowledged if put.value not in held] == []
 
     asyncio.run(story())

@@ -36,7 +36,7 @@ def _apart(**settings: Any) -> Cluster:
 def _gossip(cluster: Cluster, one: str, two: str) -> list[Gossip]:
     """Let one begin to gossip with another, and nothing else happen; returns what was said after the beginning."""
     node = cluster.node(one)
-    cluster.feed(two, PeerSaid(one, Gossip(node.membership.life, asks=True), node.ring.digest))
+    cluster.feed(two, PeerSaid(one, Gossip(node.membership.life), node.ring.digest))
     said: list[Gossip] = []
     for _ in range(100):
         for name in (one, two):
